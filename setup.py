@@ -29,7 +29,12 @@ def mmcv_requirement() -> str:
 def package_data() -> list[str]:
     """Configs and tools, linked into ``mmtbps/.mim``, so that an installed package carries them."""
     mim = ROOT / 'mmtbps' / '.mim'
-    return [str(path.relative_to(ROOT / 'mmtbps')) for folder in ('configs', 'tools') for path in sorted((mim / folder).rglob('*')) if path.is_file() and '__pycache__' not in path.parts] + ['.mim/model-index.yml', 'py.typed']
+    return [
+        str(path.relative_to(ROOT / 'mmtbps'))
+        for folder in ('configs', 'tools')
+        for path in sorted((mim / folder).rglob('*'))
+        if path.is_file() and '__pycache__' not in path.parts
+    ] + ['.mim/model-index.yml', 'py.typed']
 
 
 setup(

@@ -15,6 +15,7 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'MODEL_WRAPPERS',
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'TOKENIZER',
@@ -46,6 +47,7 @@ MODELS = _child('MODELS', 'models')
 
 HOOKS = _child('HOOKS', 'engine')
 LOOPS = _child('LOOPS', 'engine')
+MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 

@@ -1,0 +1,92 @@
+"""Train and test with MMEngine's Runner, as ``tools/train.py`` and ``tools/test.py`` do."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmtbps.engine import prepare_cpu_launcher
+from mmtbps.utils.checkpoint import load_checkpoint_file
+from mmtbps.utils.config import check_config
+
+from .data_sizes import resolve_data_sizes
+
+__all__ = ['build_runner', 'test', 'train']
+
+
+def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Runner:
+    """Check a config, resolve the sizes that the data decide, and build its Runner.
+
+    Args:
+        cfg: A complete config with ``work_dir`` set.
+        dataset_meta: See :func:`resolve_data_sizes`.
+
+    Returns:
+        The Runner, ready for ``train`` or ``test``.
+    """
+    # A fork of MMEngine falls back to unsafe unpickling; torch overrules it.
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    check_config(cfg)
+    resolve_data_sizes(cfg, dataset_meta)
+    prepare_cpu_launcher(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def train(cfg: Config) -> dict[str, float]:
+    """Train, then test the best epoch (chosen on val), or the last one if there was no validation.
+
+    Args:
+        cfg: A complete config with ``work_dir`` set.
+
+    Returns:
+        The metrics on the test set; empty if the config has none.
+    """
+    runner = build_runner(cfg)
+    runner.train()
+    if runner._test_loop is None:
+        return {}
+    best = _best_checkpoint(runner)
+    if best is None:
+        runner.message_hub.update_info('tested_weights', f'last epoch ({runner.epoch}): there was no validation')
+    else:
+        # Every rank loads: a test right after training would use the last epoch's weights.
+        meta = runner.load_checkpoint(str(best))['meta']
+        runner.message_hub.update_info('tested_weights', f'best epoch on val ({meta["epoch"]})')
+    return runner.test()
+
+
+def test(cfg: Config, checkpoint: str) -> dict[str, float]:
+    """Test a checkpoint on the test set of a config.
+
+    Args:
+        cfg: A complete config with ``work_dir`` set; its unresolved sizes and words are taken from the checkpoint.
+        checkpoint: File of the weights.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the file is no checkpoint of plain weights.
+    """
+    stored = load_checkpoint_file(checkpoint)
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    runner = build_runner(cfg, dataset_meta=stored.get('meta', {}).get('dataset_meta') or {})
+    runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
+    return runner.test()
+
+
+def _best_checkpoint(runner: Runner) -> Path | None:
+    """The best epoch's file; a work directory may have been moved since an earlier part of the run."""
+    recorded = runner.message_hub.runtime_info.get('best_ckpt')
+    if recorded is None:
+        return None
+    candidates = [Path(recorded), Path(runner.work_dir) / Path(recorded).name]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f'The best epoch is gone: neither {candidates[0]} nor {candidates[1]} exists.')

@@ -1,0 +1,44 @@
+"""Several processes on machines without GPU, which MMEngine's launchers do not provide for."""
+
+from typing import Any
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
+from torch import nn
+
+from mmtbps.registry import MODEL_WRAPPERS
+
+
+@MODEL_WRAPPERS.register_module()
+class CPUDistributedDataParallel(MMDistributedDataParallel):
+    """MMEngine's wrapper for a model on the CPU: MMEngine always names a device, which torch refuses there.
+
+    Args:
+        module: The model.
+        device_ids: Ignored.
+        kwargs: Arguments of :class:`mmengine.model.MMDistributedDataParallel`.
+    """
+
+    def __init__(self, module: nn.Module, device_ids: Any = None, **kwargs: Any) -> None:
+        super().__init__(module, **kwargs)
+
+
+def prepare_cpu_launcher(cfg: Config) -> None:
+    """Set up a distributed run on the CPU: gloo processes and a wrapper without devices. Nothing to do elsewhere.
+
+    Args:
+        cfg: A complete config; ``model_wrapper_cfg`` is set in place.
+
+    Raises:
+        ValueError: If the launcher is not ``'pytorch'``.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise ValueError(f'Without GPU only launcher "pytorch" works (tools/dist_train.sh), got {launcher!r}.')
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group('gloo')
+    cfg.setdefault('model_wrapper_cfg', dict(type='CPUDistributedDataParallel', broadcast_buffers=False))

@@ -1,0 +1,69 @@
+"""Carry what the training set decides (words, identities) to where it is needed, and check that it fits."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from mmtbps.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DatasetMetaHook(Hook):
+    """Share the training set's vocabulary with the evaluation sets and check identities against the model.
+
+    The words live in the training set's ``metainfo`` and thus in every checkpoint (``meta/dataset_meta``). During
+    training they go from there to the validation and test sets; a test takes them from the checkpoint; a resumed run
+    must have the very same words and identities, since rows of the embedding and classes are addressed by position.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Share the training set's words with the evaluation sets that are built by now."""
+        train_set = _dataset(runner._train_loop)
+        if train_set is not None:
+            self._share(runner, train_set.metainfo.get('vocabulary'), 'the training set')
+
+    def before_train(self, runner: Runner) -> None:
+        """Check once that every identity of the training set has a class in every head that classifies."""
+        train_set = runner.train_dataloader.dataset
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name, head in getattr(model, 'heads', {}).items():
+            classes = getattr(head, 'num_classes', None)
+            if classes is not None and train_set.num_classes > classes:
+                raise ValueError(
+                    f'{type(train_set).__name__} ({train_set.ann_file}) has {train_set.num_classes} identities, but '
+                    f'head {name!r} has {classes} classes. Set num_classes=None in the config to take it from the data.'
+                )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Take the words from a checkpoint, or check them against the training set's."""
+        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        train_set = _dataset(runner._train_loop)
+        if train_set is None:
+            self._share(runner, meta.get('vocabulary'), 'the checkpoint')
+            return
+        for key in ('vocabulary', 'person_ids') if runner._resume else ('vocabulary',):
+            stored, current = meta.get(key), train_set.metainfo.get(key)
+            if stored is not None and current is not None and list(stored) != list(current):
+                raise ValueError(
+                    f"The checkpoint's {key} ({len(stored)} entries) differs from that of {type(train_set).__name__} "
+                    f'({train_set.ann_file}, {len(current)} entries): rows of the model would be mixed up. '
+                    'Use the annotation file and tokenizer settings that the checkpoint was trained with.'
+                )
+
+    @staticmethod
+    def _share(runner: Runner, vocabulary: list[str] | None, source: str) -> None:
+        if vocabulary is None:
+            return
+        for loop in (runner._val_loop, runner._test_loop):
+            dataset = _dataset(loop)
+            if dataset is not None:
+                dataset.set_vocabulary(vocabulary)
+                runner.logger.info(f'{type(dataset).__name__} ({dataset.split}) uses the words of {source}.')
+
+
+def _dataset(loop: Any) -> Dataset | None:
+    """The data set of a loop, or None as long as the loop is not built (a config) or not wanted."""
+    return loop.dataloader.dataset if hasattr(loop, 'dataloader') else None

@@ -1,0 +1,40 @@
+"""Make everything random in training a function of (seed, epoch)."""
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmtbps.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Give data set, sampler and global generators the state that belongs to (seed, epoch).
+
+    MMEngine's worker seed lacks the epoch, and its checkpoints hold no generator state, so that a resumed run would
+    draw other numbers than an uninterrupted one. Before each epoch this hook tells the training set which epoch it
+    is (its augmentation is a function of seed, epoch and item) and seeds the process's generators, which drive
+    dropout and the like, from (seed, epoch, rank). A resumed run thereby continues bit by bit.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Hand a resumed run's seed to the sampler, which was built before the checkpoint was read."""
+        sampler = runner.train_dataloader.sampler
+        if hasattr(sampler, 'seed'):
+            sampler.seed = runner.seed
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the epoch of the data set and the state of the generators."""
+        dataset = runner.train_dataloader.dataset
+        if not hasattr(dataset, 'set_epoch'):
+            raise TypeError(
+                f'EpochSeedHook: {type(dataset).__name__} has no set_epoch(epoch, seed), so its augmentation cannot '
+                'follow the epoch. Derive it from TBPSDataset, or remove the hook from custom_hooks.'
+            )
+        dataset.set_epoch(runner.epoch, seed=runner.seed)
+        sequence = np.random.SeedSequence((runner.seed, runner.epoch, get_rank()))
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))

@@ -1,0 +1,102 @@
+"""Reading and writing checkpoints: nothing unsafe is unpickled, nothing half-written stays."""
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.logging import HistoryBuffer
+
+__all__ = ['AtomicLocalBackend', 'allow_mmengine_classes', 'load_checkpoint_file', 'write_atomically']
+
+_HISTORY_STATISTICS = frozenset({'current', 'max', 'mean', 'min'})
+
+
+def _history_getattr(owner: Any, name: str) -> Any:
+    """Stand in for ``getattr`` while unpickling; it gives HistoryBuffer's own statistics and nothing else.
+
+    MMEngine's checkpoints name these four methods through the builtin, which would give access to any object
+    if it were allow-listed itself.
+    """
+    if owner is HistoryBuffer and name in _HISTORY_STATISTICS:
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(f'The checkpoint asks for attribute {name!r} of {owner!r}, which is refused.')
+
+
+def allow_mmengine_classes() -> None:
+    """Allow-list the classes of MMEngine's training state for ``torch.load(..., weights_only=True)``."""
+    reconstruct = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            (_history_getattr, 'builtins.getattr'),
+            np.ndarray,
+            np.dtype,
+            *(type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u1', 'b1')),
+            # numpy 1 and numpy 2 name the same functions differently; a checkpoint may come from either.
+            *((reconstruct, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')),
+            *((scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')),
+        ]
+    )
+
+
+def load_checkpoint_file(path: str | os.PathLike, map_location: str = 'cpu') -> dict[str, Any]:
+    """Load a checkpoint without running any code that it may carry.
+
+    Args:
+        path: File written by ``torch.save``.
+        map_location: Device for the tensors. Defaults to ``'cpu'``, since most readers want the meta data only.
+
+    Returns:
+        The stored dictionary.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no checkpoint, is cut short, or holds objects other than weights and training state.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}.')
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f'{path} cannot be read as a checkpoint of plain weights: {error} '
+            'It may be cut short or of another format; fetch or make it again.'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint.')
+    return checkpoint
+
+
+def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Write ``content`` so that ``path`` holds either its old content or all of the new one, even after a kill."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes private files
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@register_backend('atomic_local', force=True)
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's local files, written atomically: ``CheckpointHook(backend_args=dict(backend='atomic_local'))``."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes to ``filepath``; see :func:`write_atomically`."""
+        write_atomically(filepath, obj)
