@@ -1,0 +1,196 @@
+"""Reading raw annotations: entries, their checks, and the errors that say where and what to do."""
+
+import json
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from pathlib import PureWindowsPath
+from typing import Any, NamedTuple
+
+from mmengine import fileio
+
+__all__ = [
+    'SPLITS',
+    'ImageEntry',
+    'check_split',
+    'load_json',
+    'merge_images',
+    'missing_images',
+    'parse_entry',
+    'read_text',
+    'relative_path',
+    'sort_ids',
+]
+
+SPLITS = ('train', 'val', 'test')
+
+
+class ImageEntry(NamedTuple):
+    """One image of a raw annotation.
+
+    Attributes:
+        img_path (str): Path below the image folder.
+        person_id (int | str): Identity as the annotation writes it.
+        captions (list[str]): Any number, blank ones included.
+        split (str): 'train', 'val' or 'test'.
+        where (str): Place in the annotation file, for messages: 'entry 17' (counted from 0) or 'line 18'.
+    """
+
+    img_path: str
+    person_id: int | str
+    captions: list[str]
+    split: str
+    where: str
+
+
+def check_split(split: Any) -> str:
+    """Return ``split`` if it is 'train', 'val' or 'test'.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'split must be one of {SPLITS}, but got {split!r}.')
+    return split
+
+
+def read_text(file: str) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark.
+
+    Args:
+        file (str): Path that one of MMEngine's file backends understands.
+
+    Raises:
+        ValueError: If the file is not UTF-8.
+    """
+    try:
+        return fileio.get_text(file, encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{file} is not UTF-8 ({error}). Save it as UTF-8.') from error
+
+
+def load_json(file: str, keys: Iterable[str]) -> Any:
+    """Load a JSON file and keep, of every object in it, only some keys.
+
+    Args:
+        file (str): Path of the file.
+        keys (Iterable[str]): What to keep; the rest (CUHK-PEDES's ``processed_tokens``) is dropped while reading,
+            which saves most of the memory.
+
+    Raises:
+        ValueError: If the file is not JSON; names line and column.
+    """
+    kept = tuple(keys)
+    try:
+        return json.loads(read_text(file), object_hook=lambda obj: {key: obj[key] for key in kept if key in obj})
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f'{file} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Is it complete? '
+            'Download or write it again.'
+        ) from error
+
+
+def relative_path(path: Any) -> str:
+    """Return a path that stays inside the image folder, with ``.`` and doubled slashes removed.
+
+    An annotation is input from elsewhere: a path that is absolute, has a drive or climbs with ``..`` (by either kind
+    of slash) would make the program read, and search results show, any file of the machine.
+
+    Raises:
+        ValueError: If the path is no text, is empty or leaves the folder.
+    """
+    if not isinstance(path, str) or not path.strip() or '\0' in path:
+        raise ValueError(f'the image path must be a non-empty text, but got {path!r}')
+    # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
+    parsed = PureWindowsPath(path)
+    if parsed.drive or parsed.root or '..' in parsed.parts:
+        raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
+    return posixpath.normpath(path)
+
+
+def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | None = None) -> ImageEntry:
+    """Check one record of an annotation and turn it into an :class:`ImageEntry`.
+
+    Args:
+        record (Mapping): The record.
+        keys (Mapping[str, str]): Name in the record of 'img_path', 'person_id', 'captions' and, unless ``split`` is
+            given, 'split'.
+        where (str): Place in the file, kept for messages.
+        split (str, optional): The split of a record that names none. Defaults to None: the record names it.
+
+    Raises:
+        ValueError: If a key is missing or a value is of the wrong kind. The message lacks file and place, which
+            the caller knows.
+    """
+    if not isinstance(record, Mapping):
+        raise ValueError(f'an object with the keys {sorted(keys.values())} is expected, but got {record!r:.80}')
+    missing = [key for key in keys.values() if key not in record]
+    if missing:
+        raise ValueError(f'missing {", ".join(map(repr, missing))}')
+    person_id = record[keys['person_id']]
+    if isinstance(person_id, bool) or not isinstance(person_id, int | str) or person_id == '':
+        raise ValueError(f'{keys["person_id"]!r} must be an integer or a text, but got {person_id!r}')
+    captions = record[keys['captions']]
+    captions = [captions] if isinstance(captions, str) else captions
+    if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
+        raise ValueError(f'{keys["captions"]!r} must be a list of texts, but got {captions!r:.80}')
+    split = check_split(record[keys['split']] if split is None else split)
+    return ImageEntry(relative_path(record[keys['img_path']]), person_id, captions, split, where)
+
+
+def merge_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
+    """Give every image one entry, with the captions of all its entries in order.
+
+    Args:
+        entries (Iterable[ImageEntry]): Entries of one split.
+
+    Raises:
+        ValueError: If two entries of an image name different persons.
+    """
+    images: dict[str, ImageEntry] = {}
+    for entry in entries:
+        first = images.setdefault(entry.img_path, entry)
+        if first is entry:
+            continue
+        if first.person_id != entry.person_id:
+            raise ValueError(
+                f'{first.where} and {entry.where}: the image {entry.img_path!r} shows person {first.person_id!r} and '
+                f'person {entry.person_id!r}. Correct one of them'
+            )
+        images[entry.img_path] = first._replace(captions=first.captions + entry.captions)
+    return list(images.values())
+
+
+def sort_ids(ids: Iterable[int | str]) -> list[int | str]:
+    """Sort identities without duplicates: integers as numbers, texts as texts, a mixture by its text."""
+    unique = set(ids)
+    if len({type(raw) for raw in unique}) > 1:
+        return sorted(unique, key=lambda raw: (str(raw), type(raw).__name__))
+    return sorted(unique)  # type: ignore[type-var]
+
+
+def missing_images(folder: str, paths: Iterable[str]) -> list[str]:
+    """Find the images that are not on the disk.
+
+    Every folder is listed once, which a network disk answers much faster than one question per image.
+
+    Args:
+        folder (str): The image folder.
+        paths (Iterable[str]): Image paths below it.
+
+    Returns:
+        list[str]: Those of ``paths`` that are not there, in order.
+    """
+    listings: dict[str, set[str]] = {}
+    missing = []
+    for path in paths:
+        parent, name = posixpath.split(path)
+        if parent not in listings:
+            try:
+                listings[parent] = set(os.listdir(os.path.join(folder, parent)))
+            except OSError:
+                listings[parent] = set()
+        # A file system that ignores case finds names that a listing spells differently.
+        if name not in listings[parent] and not (listings[parent] and os.path.exists(os.path.join(folder, path))):
+            missing.append(path)
+    return missing

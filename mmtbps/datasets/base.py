@@ -1,0 +1,321 @@
+"""The base of all data sets for text-based person search."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine import fileio
+from mmengine.dataset import BaseDataset, force_full_init
+
+from mmtbps.registry import TOKENIZER
+
+from .annotation import (
+    ImageEntry,
+    check_split,
+    load_json,
+    merge_images,
+    missing_images,
+    parse_entry,
+    sort_ids,
+)
+from .item_rng import ItemRNG
+from .tokenizers import Tokenizer
+
+__all__ = ['TBPSDataset']
+
+
+class TBPSDataset(BaseDataset):
+    """Images of pedestrians, each with an identity and sentences that describe it.
+
+    In training (``test_mode=False``) an item is one *image-caption pair*::
+
+        dict(img_path=str, image_id=int, person_id=int, caption=str)
+
+    In evaluation (``test_mode=True``) an item is one *unique image with all its captions*, so that every image is
+    encoded once; an image without captions is gallery only::
+
+        dict(img_path=str, image_id=int, person_id=int, captions=list[str])
+
+    ``image_id`` counts the images of the split in the order of the annotation. ``person_id`` runs from 0 to
+    ``num_classes - 1`` in the order of the sorted raw identities, whatever the order of the annotation, the process
+    or the hash seed. Identities and vocabulary are those of the whole split, also when ``indices`` keep a part of it.
+
+    A subclass names the keys of its annotation in ``keys``, or overrides :meth:`parse`.
+
+    The pipeline's random numbers are a function of (seed, epoch, item), see :meth:`set_epoch`. A pipeline that
+    returns None is an error: another item drawn in its place would hide a broken image.
+
+    Args:
+        ann_file (str): Annotation file, below ``data_root`` unless absolute.
+        data_root (str): Folder of the data set. Defaults to ''.
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        data_prefix (dict): ``img_path`` is the folder, below ``data_root`` unless absolute, that image paths of the
+            annotation are relative to. Defaults to ``dict(img_path='imgs')``, CUHK-PEDES's layout.
+        tokenizer (dict | Tokenizer): Config for the ``TOKENIZER`` registry, or an object. A training set fits it
+            to its captions unless it brings a vocabulary; other sets are given the training set's words by
+            :meth:`set_vocabulary`. Defaults to ``dict(type='WordTokenizer')``.
+        pipeline (Sequence[dict | Callable]): Transforms. They find the tokenizer in ``results['tokenizer']``.
+            Defaults to none.
+        test_mode (bool): Which of the two kinds of items. Defaults to False.
+        check_images (bool): Whether to look once whether every image is there, by listing folders (well below a
+            second for CUHK-PEDES), instead of failing in the middle of an epoch. Switch it off where images come
+            from a file backend other than the local disk. Defaults to True.
+        metainfo (Mapping, optional): Further meta information. Defaults to None.
+        filter_cfg (dict, optional): For subclasses that override ``filter_data``. Defaults to None.
+        indices (int | Sequence[int], optional): Keep only the first (last, if negative) or the listed items.
+            Defaults to None: all.
+        serialize_data (bool): Whether to keep items as one block of bytes that workers share. Defaults to True.
+        lazy_init (bool): Whether to read the annotation only when it is needed. Defaults to False.
+
+    Raises:
+        FileNotFoundError: If the annotation or images are missing.
+        ValueError: If an argument or the annotation is wrong; names file, entry and remedy.
+    """
+
+    keys: Mapping[str, str] = {'img_path': 'file_path', 'person_id': 'id', 'captions': 'captions', 'split': 'split'}
+    """Names that the annotation gives to image path, identity, captions and split."""
+
+    annotation_help: str = ''
+    """What the annotation should look like and where it comes from; ends messages about a missing or wrong file."""
+
+    statistics: Mapping[str, tuple[int, int, int]] = {}
+    """Published numbers of identities, images and captions of each split, if there are any."""
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        split: str = 'train',
+        data_prefix: Mapping[str, str] = {'img_path': 'imgs'},
+        tokenizer: Mapping[str, Any] | Tokenizer = {'type': 'WordTokenizer'},
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        check_images: bool = True,
+        metainfo: Mapping | None = None,
+        filter_cfg: dict | None = None,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+    ) -> None:
+        if set(data_prefix) != {'img_path'}:
+            raise ValueError(f"data_prefix needs exactly the key 'img_path', but got {dict(data_prefix)}.")
+        if filter_cfg is not None and type(self).filter_data is BaseDataset.filter_data:
+            raise ValueError(
+                f'{type(self).__name__} has no filter, so filter_cfg={filter_cfg} would do nothing. Override '
+                '`filter_data` in a subclass, or use `indices`.'
+            )
+        self.split = check_split(split)
+        self.check_images = check_images
+        self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
+        self._rng = ItemRNG()
+        self._person_ids: np.ndarray | None = None
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=dict(data_prefix),
+            filter_cfg=filter_cfg,
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+        )
+
+    # ---------------------------------------------------------------- annotation
+
+    def load_raw(self) -> Any:
+        """Read the annotation file; the default is JSON of which ``keys`` are kept."""
+        return load_json(self.ann_file, self.keys.values())
+
+    def parse(self, raw: Any) -> Iterable[ImageEntry]:
+        """Turn the content of the annotation file into entries of all splits.
+
+        Args:
+            raw (Any): What :meth:`load_raw` returned; the default expects a list of objects.
+
+        Returns:
+            Iterable[ImageEntry]: One entry per image (or several, which are merged).
+
+        Raises:
+            ValueError: If the content is wrong.
+        """
+        if not isinstance(raw, list):
+            raise self.annotation_error(f'a list of entries is expected, but got {type(raw).__name__}')
+        return self.parse_records((f'entry {index}', record) for index, record in enumerate(raw))
+
+    def parse_records(self, records: Iterable[tuple[str, Any]], split: str | None = None) -> Iterator[ImageEntry]:
+        """Check records one by one.
+
+        Args:
+            records (Iterable[tuple[str, Any]]): Place in the file and record.
+            split (str, optional): Split of records that name none. Defaults to None: they name it.
+
+        Yields:
+            ImageEntry: The entry of each record.
+        """
+        for where, record in records:
+            try:
+                yield parse_entry(record, self.keys, where, split)
+            except ValueError as error:
+                raise self.annotation_error(f'{where}: {error}') from error
+
+    def read_entries(self) -> list[ImageEntry]:
+        """Read the entries of all splits, as they stand in the annotation file.
+
+        Raises:
+            FileNotFoundError: If the file is not there.
+            ValueError: If its content is wrong.
+        """
+        if not fileio.exists(self.ann_file):
+            raise FileNotFoundError(' '.join([f'{self.ann_file} is not there.', self.annotation_help]).strip())
+        return list(self.parse(self.load_raw()))
+
+    def annotation_error(self, message: str) -> ValueError:
+        """Make an error about the annotation that names the file and says what is expected."""
+        return ValueError(' '.join([f'{self.ann_file}: {message}.', self.annotation_help]).strip())
+
+    # ---------------------------------------------------------------- items
+
+    def load_data_list(self) -> list[dict]:
+        """Read the split and make its items; a training set also fits its tokenizer."""
+        entries = self.read_entries()
+        chosen = [entry for entry in entries if entry.split == self.split]
+        if not chosen:
+            found = sorted({entry.split for entry in entries})
+            raise self.annotation_error(f'no entries of the split {self.split!r}; the splits there are {found}')
+        try:
+            images = merge_images(chosen)
+        except ValueError as error:
+            raise self.annotation_error(str(error)) from error
+        images = self._drop_blank_captions(images)
+        if self.check_images:
+            self._require_images(images)
+        raw_ids = sort_ids(image.person_id for image in images)
+        classes = {raw: index for index, raw in enumerate(raw_ids)}
+        self._num_classes = len(raw_ids)
+        if not self.test_mode:
+            self._metainfo['person_ids'] = raw_ids
+            if self.tokenizer.vocabulary is None:
+                self.tokenizer.fit(caption for image in images for caption in image.captions)
+        return [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
+
+    def _items(self, image_id: int, image: ImageEntry, classes: Mapping[int | str, int]) -> list[dict]:
+        """Make the items of an image: one per caption in training, a single one in evaluation."""
+        item = {
+            'img_path': os.path.join(self.data_prefix['img_path'], image.img_path),
+            'image_id': image_id,
+            'person_id': classes[image.person_id],
+        }
+        if self.test_mode:
+            return [dict(item, captions=image.captions)]
+        return [dict(item, caption=caption) for caption in image.captions]
+
+    def _drop_blank_captions(self, images: list[ImageEntry]) -> list[ImageEntry]:
+        """Leave blank captions out, and in training the images that have no other; say so in one warning."""
+        kept, blank, dropped = [], [], []
+        for image in images:
+            captions = [caption for caption in image.captions if caption.strip()]
+            if len(captions) < len(image.captions):
+                blank.append(image)
+            if captions or self.test_mode:
+                kept.append(image._replace(captions=captions))
+            else:
+                dropped.append(image)
+        if blank or dropped:
+            warnings.warn(
+                f'{self.ann_file}: {len(blank)} images of the split {self.split!r} have blank captions, which are left '
+                f'out; {len(dropped)} images have no other caption and are left out of training (the first: '
+                f'{(blank + dropped)[0].where}). tools/dataset_tools/verify_dataset.py lists them.',
+                stacklevel=2,
+            )
+        if not kept:
+            raise self.annotation_error(f'no caption in the split {self.split!r}')
+        return kept
+
+    def _require_images(self, images: Sequence[ImageEntry]) -> None:
+        folder = self.data_prefix['img_path']
+        missing = missing_images(folder, [image.img_path for image in images])
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(images)} images of the split {self.split!r} are not in {folder}: '
+                f'{", ".join(missing[:3])}{", ..." if len(missing) > 3 else ""}. Check data_root and data_prefix; '
+                'tools/dataset_tools/verify_dataset.py lists every missing image. (check_images=False skips this '
+                'check, for images that are not on the local disk.)'
+            )
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on an item, with random numbers that depend on (seed, epoch, item) only.
+
+        Args:
+            idx (int): Position of the item.
+
+        Raises:
+            RuntimeError: If the pipeline returns None.
+        """
+        results = self.get_data_info(idx)
+        results['tokenizer'] = self.tokenizer
+        with self._rng.item(results['sample_idx']):
+            packed = self.pipeline(results)
+        if packed is None:
+            raise RuntimeError(
+                f'The pipeline returned nothing for item {idx} ({self.get_data_info(idx)["img_path"]}). Repair or '
+                'remove the image; tools/dataset_tools/verify_dataset.py lists all broken ones.'
+            )
+        return packed
+
+    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
+        """Choose the random numbers of the pipeline; workers that are already running follow.
+
+        Args:
+            epoch (int): Counted from 0.
+            seed (int, optional): The seed of the run. Defaults to None: it stays (0 at first).
+        """
+        self._rng.set(epoch, seed)
+
+    # ---------------------------------------------------------------- what others ask
+
+    @property
+    def person_ids(self) -> np.ndarray:
+        """The ``person_id`` of every item, shape (len(self),), int64; reads no image."""
+        if self._person_ids is None:
+            ids = (self.get_data_info(index)['person_id'] for index in range(len(self)))
+            self._person_ids = np.fromiter(ids, dtype=np.int64, count=len(self))
+        return self._person_ids
+
+    @property
+    @force_full_init
+    def num_classes(self) -> int:
+        """Number of identities of the split."""
+        return self._num_classes
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information; a training set adds ``person_ids``, the raw identity of every class.
+
+        A tokenizer with words adds ``vocabulary``, the word of every id. Both end up in a run's checkpoints.
+        """
+        metainfo = super().metainfo
+        vocabulary = self.tokenizer.vocabulary
+        return metainfo if vocabulary is None else dict(metainfo, vocabulary=vocabulary)
+
+    def get_subset_(self, indices: int | Sequence[int]) -> None:
+        """Keep only some items, see :meth:`mmengine.dataset.BaseDataset.get_subset_`."""
+        super().get_subset_(indices)
+        self._person_ids = None
+
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'TBPSDataset':
+        # MMEngine's default memo outlives the call, and a second copy would share its parts with the first.
+        other = super()._copy_without_annotation({} if memo is None else memo)
+        other._person_ids = None
+        return other
+
+    def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Give the tokenizer the words of the training set; call it before workers start.
+
+        Args:
+            words (Sequence[str]): ``metainfo['vocabulary']`` of the training set.
+        """
+        self.tokenizer.set_vocabulary(words)

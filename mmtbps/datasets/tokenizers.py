@@ -1,0 +1,190 @@
+"""Tokenizers: from a sentence to the integer ids that a text stream reads."""
+
+import string
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from mmtbps.registry import TOKENIZER
+
+__all__ = ['Tokenizer', 'WordTokenizer']
+
+_DELETE_PUNCTUATION = str.maketrans('', '', string.punctuation)
+
+
+class Tokenizer(ABC):
+    """What data sets, transforms and the search expect of a tokenizer.
+
+    A tokenizer whose words do not come from the training captions (a byte-pair encoding, say) implements the
+    abstract members and keeps the rest: fitting does nothing and there is no vocabulary to hand on.
+
+    Attributes:
+        pad_id (int): Id that fills the end of the shorter captions of a batch.
+    """
+
+    pad_id: int = 0
+
+    @abstractmethod
+    def tokenize(self, text: str) -> list[str]:
+        """Split a sentence into tokens."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Turn a sentence into ids; never empty, whatever the text."""
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Number of ids, the rows of an embedding table."""
+
+    @property
+    def vocabulary(self) -> list[str] | None:
+        """The word of every id, or None when the training captions do not decide it."""
+        return None
+
+    def fit(self, captions: Iterable[str]) -> None:  # noqa: B027 - nothing to learn is the usual case
+        """Build the vocabulary from the captions of a training set, if there is one to build."""
+
+    def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Take over the words of a training set.
+
+        Args:
+            words (Sequence[str]): The word of every id.
+
+        Raises:
+            ValueError: Always, where the vocabulary is fixed.
+        """
+        raise ValueError(
+            f'{type(self).__name__} has a fixed vocabulary and cannot take over {len(words)} words; use the tokenizer '
+            'that the training set used.'
+        )
+
+
+@TOKENIZER.register_module()
+class WordTokenizer(Tokenizer):
+    """Lower-case, delete ASCII punctuation, split on white space: one id per word.
+
+    These are the ``processed_tokens`` that CUHK-PEDES (Li et al., CVPR 2017) publishes; "t-shirt" becomes "tshirt".
+    The ids are ``<pad>`` (0), ``<unk>`` (1), then the words of the training captions by falling count, equal
+    counts in alphabetical order, so the ids do not depend on the order of the captions. No word can be taken for
+    one of the two special entries, since their angle brackets are punctuation.
+
+    Args:
+        min_count (int): A word that occurs fewer times in the training captions becomes ``<unk>``. Defaults to 1
+            (every word is kept), since a frozen word table covers rare words as well.
+        max_length (int): Captions are cut after this many words. Defaults to 100, the length of Han et al.,
+            BMVC 2021; hardly any caption is longer.
+        vocabulary (Sequence[str], optional): The word of every id, for a tokenizer that shall not be fitted.
+            Defaults to None: :meth:`fit` or :meth:`set_vocabulary` gives the words.
+
+    Raises:
+        ValueError: If ``min_count`` or ``max_length`` is below 1, or ``vocabulary`` is malformed.
+
+    Examples:
+        >>> tokenizer = WordTokenizer()
+        >>> tokenizer.tokenize('A man, in a red T-shirt.')
+        ['a', 'man', 'in', 'a', 'red', 'tshirt']
+        >>> tokenizer.fit(['A man, in a red T-shirt.'])
+        >>> tokenizer.encode('A woman in red')
+        [2, 1, 3, 5]
+    """
+
+    pad_token = '<pad>'
+    unk_token = '<unk>'
+    unk_id = 1
+
+    def __init__(self, min_count: int = 1, max_length: int = 100, vocabulary: Sequence[str] | None = None) -> None:
+        for name, value in (('min_count', min_count), ('max_length', max_length)):
+            if value < 1:
+                raise ValueError(f'WordTokenizer needs {name} >= 1, but got {value}.')
+        self.min_count = min_count
+        self.max_length = max_length
+        self._ids: dict[str, int] | None = None
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Split a sentence into words.
+
+        Args:
+            text (str): Any text, the empty one included.
+
+        Returns:
+            list[str]: The words in order, not cut; empty if the text is nothing but punctuation and white space.
+        """
+        return text.lower().translate(_DELETE_PUNCTUATION).split()
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a sentence into word ids.
+
+        Args:
+            text (str): Any text, the empty one included.
+
+        Returns:
+            list[int]: Between 1 and ``max_length`` ids; a text without words is one ``<unk>``.
+
+        Raises:
+            RuntimeError: If there is no vocabulary yet.
+        """
+        ids = self._require_ids()
+        return [ids.get(word, self.unk_id) for word in self.tokenize(text)[: self.max_length]] or [self.unk_id]
+
+    def fit(self, captions: Iterable[str]) -> None:
+        """Build the vocabulary.
+
+        Args:
+            captions (Iterable[str]): The captions of the training split.
+
+        Raises:
+            ValueError: If there is another vocabulary already.
+        """
+        counts = Counter(word for caption in captions for word in self.tokenize(caption))
+        words = sorted((word for word in counts if counts[word] >= self.min_count), key=lambda w: (-counts[w], w))
+        self.set_vocabulary([self.pad_token, self.unk_token, *words])
+
+    @property
+    def vocabulary(self) -> list[str] | None:
+        """The word of every id (row i of an embedding table is word i), or None before there are words."""
+        return None if self._ids is None else list(self._ids)
+
+    def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Take over the words of a training set, for instance from a checkpoint.
+
+        Args:
+            words (Sequence[str]): The word of every id, beginning with ``<pad>`` and ``<unk>``.
+
+        Raises:
+            ValueError: If the list is malformed, or differs from the vocabulary that is there already: a model
+                trained with one list cannot read the ids of another.
+        """
+        words = list(words)
+        if words[:2] != [self.pad_token, self.unk_token] or len(set(words)) != len(words):
+            raise ValueError(
+                f'A vocabulary begins with {self.pad_token!r}, {self.unk_token!r} and repeats no word, but got '
+                f'{len(words)} words ({len(set(words))} different) beginning with {words[:2]}.'
+            )
+        if self._ids is not None and words != list(self._ids):
+            raise ValueError(
+                f'The tokenizer has a vocabulary of {len(self._ids)} words and cannot change to a different one of '
+                f'{len(words)} words. Use the training set (and min_count) that the model was trained with, or '
+                'build a new tokenizer.'
+            )
+        self._ids = {word: index for index, word in enumerate(words)}
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, ``<pad>`` and ``<unk>`` included."""
+        return len(self._require_ids())
+
+    def _require_ids(self) -> dict[str, int]:
+        if self._ids is None:
+            raise RuntimeError(
+                'WordTokenizer has no vocabulary yet. Build the training set first, which fits it, or hand on the '
+                "training set's words with `set_vocabulary(train_set.metainfo['vocabulary'])`; a checkpoint "
+                "keeps them in `checkpoint['meta']['dataset_meta']['vocabulary']`."
+            )
+        return self._ids
+
+    def __repr__(self) -> str:
+        words = 'no' if self._ids is None else len(self._ids)
+        return f'{type(self).__name__}(min_count={self.min_count}, max_length={self.max_length}, {words} words)'
