@@ -27,14 +27,11 @@ def mmcv_requirement() -> str:
 
 
 def package_data() -> list[str]:
-    """Configs and tools, linked into ``mmtbps/.mim``, so that an installed package carries them."""
-    mim = ROOT / 'mmtbps' / '.mim'
-    return [
-        str(path.relative_to(ROOT / 'mmtbps'))
-        for folder in ('configs', 'tools')
-        for path in sorted((mim / folder).rglob('*'))
-        if path.is_file() and '__pycache__' not in path.parts
-    ] + ['.mim/model-index.yml', 'py.typed']
+    """Configs and tools, which are linked into ``mmtbps/.mim`` so that an installed package carries them."""
+    package = ROOT / 'mmtbps'
+    linked = [path for folder in ('configs', 'tools') for path in sorted((package / '.mim' / folder).rglob('*'))]
+    files = [str(path.relative_to(package)) for path in linked if path.is_file() and path.suffix != '.pyc']
+    return [*files, '.mim/model-index.yml', 'py.typed']
 
 
 setup(
@@ -55,6 +52,7 @@ setup(
         'mmpretrain>=1.2.0,<2.0',
         'open_clip_torch>=2.24',
         'numpy>=1.24',
+        'packaging',
         'terminaltables',
         # MMEngine resolves `_base_ = 'package::...'` with pkg_resources, which setuptools 81 dropped.
         'setuptools>=77.0.3,<81',

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-__all__ = ['apply_train_options', 'disable_validation', 'enable_amp']
+__all__ = ['add_feature_dump', 'apply_train_options', 'disable_validation', 'enable_amp']
 
 
 def apply_train_options(
@@ -71,3 +71,11 @@ def disable_validation(cfg: Config) -> None:
     if checkpoint:
         checkpoint.pop('save_best', None)
         checkpoint.pop('rule', None)
+
+
+def add_feature_dump(cfg: Config, out_file: str, checkpoint: str) -> None:
+    """Let a test write its features to ``out_file``; see :class:`mmtbps.evaluation.DumpFeatures`."""
+    dataset = cfg.test_dataloader.dataset
+    meta = dict(checkpoint=Path(checkpoint).name, config=str(cfg.filename), dataset=str(dataset.get('type')))
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    cfg.test_evaluator = [*evaluators, dict(type='DumpFeatures', out_file=out_file, meta=meta)]

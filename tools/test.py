@@ -1,0 +1,59 @@
+"""Test a checkpoint."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.fileio import dump
+
+import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.apis import test
+from mmtbps.apis.options import add_feature_dump
+from mmtbps.visualization import draw_ranked_lists
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
+    parser.add_argument('--out', help='write the figures to this file (.json, .yaml or .pkl)')
+    parser.add_argument('--dump', help='write all features to this file (.npz)')
+    parser.add_argument('--show-dir', help='draw ranked lists into this folder')
+    parser.add_argument('--show-queries', type=int, default=10, help='how many ranked lists to draw (default: 10)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.launcher = args.launcher
+    with tempfile.TemporaryDirectory() as scratch:
+        features = args.dump or (str(Path(scratch) / 'features.npz') if args.show_dir else None)
+        if features:
+            add_feature_dump(cfg, features, args.checkpoint)
+        metrics = test(cfg, args.checkpoint)
+        if is_main_process():
+            if args.out:
+                dump(metrics, args.out)
+            if args.show_dir:
+                draw_ranked_lists(features, args.show_dir, args.show_queries)
+
+
+if __name__ == '__main__':
+    main()
