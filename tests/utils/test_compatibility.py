@@ -58,5 +58,5 @@ def test_missing_system_libraries_of_opencv_are_named(monkeypatch):
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, '__import__', fail_on_cv2)
-    with pytest.raises(ImportError, match='libgl1 libglib2.0-0'):
+    with pytest.raises(ImportError, match=r'libgl1 libglib2\.0-0'):
         compatibility.check_dependencies()

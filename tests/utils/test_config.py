@@ -37,5 +37,5 @@ def test_keys_without_effect_are_errors(options, message):
 
 
 def test_all_faults_are_listed_at_once():
-    with pytest.raises(ValueError, match='val_dataloder.*cudnn'):
+    with pytest.raises(ValueError, match=r'val_dataloder.*cudnn'):
         check_config(Config(dict(val_dataloder={}, env_cfg=dict(cudnn=True))))
