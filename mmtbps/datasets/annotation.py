@@ -3,7 +3,8 @@
 import json
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -13,15 +14,18 @@ __all__ = [
     'SPLITS',
     'ImageEntry',
     'check_split',
+    'drop_blank_captions',
     'load_json',
     'merge_images',
     'missing_images',
     'parse_entry',
     'read_text',
     'relative_path',
+    'require_images',
     'sort_ids',
 ]
 
+_UNUSUAL = re.compile(r'^/|[\\:]|\.\.')
 SPLITS = ('train', 'val', 'test')
 
 
@@ -101,10 +105,11 @@ def relative_path(path: Any) -> str:
     """
     if not isinstance(path, str) or not path.strip() or '\0' in path:
         raise ValueError(f'the image path must be a non-empty text, but got {path!r}')
-    # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
-    parsed = PureWindowsPath(path)
-    if parsed.drive or parsed.root or '..' in parsed.parts:
-        raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
+    if _UNUSUAL.search(path):
+        # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
+        parsed = PureWindowsPath(path)
+        if parsed.drive or parsed.root or '..' in parsed.parts:
+            raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
     return posixpath.normpath(path)
 
 
@@ -161,6 +166,28 @@ def merge_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
     return list(images.values())
 
 
+def drop_blank_captions(
+    images: Sequence[ImageEntry], keep_uncaptioned: bool
+) -> tuple[list[ImageEntry], list[ImageEntry]]:
+    """Leave out captions that are nothing but white space.
+
+    Args:
+        images (Sequence[ImageEntry]): Images of one split.
+        keep_uncaptioned (bool): Whether an image without captions is of use: as a part of the gallery, say.
+
+    Returns:
+        tuple[list[ImageEntry], list[ImageEntry]]: The images to use, and those of which something was left out.
+    """
+    usable, blank = [], []
+    for image in images:
+        captions = [caption for caption in image.captions if caption and not caption.isspace()]
+        if captions or keep_uncaptioned:
+            usable.append(image._replace(captions=captions))
+        if len(captions) < len(image.captions) or not (captions or keep_uncaptioned):
+            blank.append(image)
+    return usable, blank
+
+
 def sort_ids(ids: Iterable[int | str]) -> list[int | str]:
     """Sort identities without duplicates: integers as numbers, texts as texts, a mixture by its text."""
     unique = set(ids)
@@ -194,3 +221,23 @@ def missing_images(folder: str, paths: Iterable[str]) -> list[str]:
         if name not in listings[parent] and not (listings[parent] and os.path.exists(os.path.join(folder, path))):
             missing.append(path)
     return missing
+
+
+def require_images(folder: str, paths: Sequence[str]) -> None:
+    """Demand that images are on the disk.
+
+    Args:
+        folder (str): The image folder.
+        paths (Sequence[str]): Image paths below it.
+
+    Raises:
+        FileNotFoundError: If some are not there; counts them and names the first.
+    """
+    missing = missing_images(folder, paths)
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} images are not in {folder}: {", ".join(missing[:3])}'
+            f'{", ..." if len(missing) > 3 else ""}. Check data_root and data_prefix; '
+            'tools/dataset_tools/verify_dataset.py lists every missing image. (check_images=False skips this check, '
+            'for images that are not on the local disk.)'
+        )

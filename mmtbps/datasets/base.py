@@ -14,10 +14,11 @@ from mmtbps.registry import TOKENIZER
 from .annotation import (
     ImageEntry,
     check_split,
+    drop_blank_captions,
     load_json,
     merge_images,
-    missing_images,
     parse_entry,
+    require_images,
     sort_ids,
 )
 from .item_rng import ItemRNG
@@ -74,6 +75,7 @@ class TBPSDataset(BaseDataset):
         ValueError: If an argument or the annotation is wrong; names file, entry and remedy.
     """
 
+    ann_file: str
     keys: Mapping[str, str] = {'img_path': 'file_path', 'person_id': 'id', 'captions': 'captions', 'split': 'split'}
     """Names that the annotation gives to image path, identity, captions and split."""
 
@@ -89,7 +91,7 @@ class TBPSDataset(BaseDataset):
         data_root: str = '',
         split: str = 'train',
         data_prefix: Mapping[str, str] = {'img_path': 'imgs'},
-        tokenizer: Mapping[str, Any] | Tokenizer = {'type': 'WordTokenizer'},
+        tokenizer: Mapping[str, Any] | Tokenizer = {'type': 'WordTokenizer'},  # noqa: B006 - never changed
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
         check_images: bool = True,
@@ -123,8 +125,6 @@ class TBPSDataset(BaseDataset):
             test_mode=test_mode,
             lazy_init=lazy_init,
         )
-
-    # ---------------------------------------------------------------- annotation
 
     def load_raw(self) -> Any:
         """Read the annotation file; the default is JSON of which ``keys`` are kept."""
@@ -177,8 +177,6 @@ class TBPSDataset(BaseDataset):
         """Make an error about the annotation that names the file and says what is expected."""
         return ValueError(' '.join([f'{self.ann_file}: {message}.', self.annotation_help]).strip())
 
-    # ---------------------------------------------------------------- items
-
     def load_data_list(self) -> list[dict]:
         """Read the split and make its items; a training set also fits its tokenizer."""
         entries = self.read_entries()
@@ -190,9 +188,7 @@ class TBPSDataset(BaseDataset):
             images = merge_images(chosen)
         except ValueError as error:
             raise self.annotation_error(str(error)) from error
-        images = self._drop_blank_captions(images)
-        if self.check_images:
-            self._require_images(images)
+        images = self._usable(images)
         raw_ids = sort_ids(image.person_id for image in images)
         classes = {raw: index for index, raw in enumerate(raw_ids)}
         self._num_classes = len(raw_ids)
@@ -201,6 +197,23 @@ class TBPSDataset(BaseDataset):
             if self.tokenizer.vocabulary is None:
                 self.tokenizer.fit(caption for image in images for caption in image.captions)
         return [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
+
+    def _usable(self, images: Sequence[ImageEntry]) -> list[ImageEntry]:
+        """Leave out blank captions, and in training images without any other; demand that the rest is there."""
+        usable, blank = drop_blank_captions(images, keep_uncaptioned=self.test_mode)
+        if blank:
+            warnings.warn(
+                f'{self.ann_file}: {len(blank)} images of the split {self.split!r} lack a caption or have blank ones '
+                f'(the first: {blank[0].where}). Blank captions are left out, and so are the '
+                f'{len(images) - len(usable)} images that have no other. tools/dataset_tools/verify_dataset.py lists '
+                'them.',
+                stacklevel=2,
+            )
+        if not usable:
+            raise self.annotation_error(f'there is no caption in the split {self.split!r}')
+        if self.check_images:
+            require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
+        return usable
 
     def _items(self, image_id: int, image: ImageEntry, classes: Mapping[int | str, int]) -> list[dict]:
         """Make the items of an image: one per caption in training, a single one in evaluation."""
@@ -212,39 +225,6 @@ class TBPSDataset(BaseDataset):
         if self.test_mode:
             return [dict(item, captions=image.captions)]
         return [dict(item, caption=caption) for caption in image.captions]
-
-    def _drop_blank_captions(self, images: list[ImageEntry]) -> list[ImageEntry]:
-        """Leave blank captions out, and in training the images that have no other; say so in one warning."""
-        kept, blank, dropped = [], [], []
-        for image in images:
-            captions = [caption for caption in image.captions if caption.strip()]
-            if len(captions) < len(image.captions):
-                blank.append(image)
-            if captions or self.test_mode:
-                kept.append(image._replace(captions=captions))
-            else:
-                dropped.append(image)
-        if blank or dropped:
-            warnings.warn(
-                f'{self.ann_file}: {len(blank)} images of the split {self.split!r} have blank captions, which are left '
-                f'out; {len(dropped)} images have no other caption and are left out of training (the first: '
-                f'{(blank + dropped)[0].where}). tools/dataset_tools/verify_dataset.py lists them.',
-                stacklevel=2,
-            )
-        if not kept:
-            raise self.annotation_error(f'no caption in the split {self.split!r}')
-        return kept
-
-    def _require_images(self, images: Sequence[ImageEntry]) -> None:
-        folder = self.data_prefix['img_path']
-        missing = missing_images(folder, [image.img_path for image in images])
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(images)} images of the split {self.split!r} are not in {folder}: '
-                f'{", ".join(missing[:3])}{", ..." if len(missing) > 3 else ""}. Check data_root and data_prefix; '
-                'tools/dataset_tools/verify_dataset.py lists every missing image. (check_images=False skips this '
-                'check, for images that are not on the local disk.)'
-            )
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with random numbers that depend on (seed, epoch, item) only.
@@ -274,8 +254,6 @@ class TBPSDataset(BaseDataset):
             seed (int, optional): The seed of the run. Defaults to None: it stays (0 at first).
         """
         self._rng.set(epoch, seed)
-
-    # ---------------------------------------------------------------- what others ask
 
     @property
     def person_ids(self) -> np.ndarray:

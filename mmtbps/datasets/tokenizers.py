@@ -4,6 +4,7 @@ import string
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from mmtbps.registry import TOKENIZER
 
@@ -138,7 +139,7 @@ class WordTokenizer(Tokenizer):
         Raises:
             ValueError: If there is another vocabulary already.
         """
-        counts = Counter(word for caption in captions for word in self.tokenize(caption))
+        counts = Counter(chain.from_iterable(map(self.tokenize, captions)))
         words = sorted((word for word in counts if counts[word] >= self.min_count), key=lambda w: (-counts[w], w))
         self.set_vocabulary([self.pad_token, self.unk_token, *words])
 

@@ -1,0 +1,110 @@
+"""Users' own data."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mmtbps.registry import DATASETS
+
+from .annotation import ImageEntry, read_text
+from .base import TBPSDataset
+
+__all__ = ['PersonCaptions']
+
+
+@DATASETS.register_module()
+class PersonCaptions(TBPSDataset):
+    """Images, captions and identities from a CSV table or a JSONL file.
+
+    Every row or line is one image with one caption (a JSONL line may also have a list of captions); the rows of an
+    image are merged. UTF-8, with or without a byte order mark. ::
+
+        image,caption,person_id,split
+        0001.jpg,"A man in a red coat, carrying a bag.",ann_17,train
+        0001.jpg,A man with a brown bag.,ann_17,train
+
+    Identities of a CSV table are texts and sort as such.
+
+    Args:
+        ann_file (str): The table, its format told by the ending '.csv' or '.jsonl'.
+        image_key (str): Column of the image path, relative to ``data_prefix['img_path']``. Defaults to 'image'.
+        caption_key (str): Column of the caption. Defaults to 'caption'.
+        person_key (str): Column of the identity. Defaults to 'person_id'.
+        split_key (str, optional): Column of 'train', 'val' or 'test'. None: every row of the file belongs to
+            ``split``, for one file per split. Defaults to 'split', so that a single file is never trained and
+            tested on as a whole by oversight.
+        **kwargs: See :class:`TBPSDataset`.
+
+    Raises:
+        ValueError: If the ending is another one.
+    """
+
+    METAINFO = {'dataset': 'PersonCaptions'}
+
+    def __init__(
+        self,
+        ann_file: str,
+        image_key: str = 'image',
+        caption_key: str = 'caption',
+        person_key: str = 'person_id',
+        split_key: str | None = 'split',
+        **kwargs: Any,
+    ) -> None:
+        if not ann_file.endswith(('.csv', '.jsonl')):
+            raise ValueError(f"PersonCaptions reads '.csv' and '.jsonl' files, but got ann_file={ann_file!r}.")
+        self.keys = {'img_path': image_key, 'person_id': person_key, 'captions': caption_key}
+        if split_key is not None:
+            self.keys['split'] = split_key
+        self.annotation_help = (
+            f'Every row needs {", ".join(map(repr, self.keys.values()))}; other names are given by image_key, '
+            'caption_key, person_key and split_key (None: the whole file is one split).'
+        )
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    def load_raw(self) -> Iterator[tuple[str, Any]]:
+        """Read the table.
+
+        Yields:
+            tuple[str, Any]: 'line 2' (counted from 1, as editors do) and the record there.
+        """
+        text = read_text(self.ann_file)
+        return self._csv_records(text) if self.ann_file.endswith('.csv') else self._jsonl_records(text)
+
+    def parse(self, raw: Iterable[tuple[str, Any]]) -> Iterator[ImageEntry]:
+        """Turn the rows into entries.
+
+        Args:
+            raw (Iterable[tuple[str, Any]]): Place and record of each row.
+
+        Returns:
+            Iterator[ImageEntry]: One entry per row.
+        """
+        return self.parse_records(raw, split=None if 'split' in self.keys else self.split)
+
+    def _csv_records(self, text: str) -> Iterator[tuple[str, dict]]:
+        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
+        try:
+            for record in reader:
+                where = f'line {reader.line_num}'
+                if None in record or None in record.values():
+                    raise self.annotation_error(
+                        f'{where}: the row has more or fewer cells than the header ({len(reader.fieldnames or ())}); '
+                        'put a text with commas into double quotes'
+                    )
+                yield where, record
+        except csv.Error as error:
+            raise self.annotation_error(f'line {reader.line_num}: not valid CSV, {error}') from error
+
+    def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:
+        # Not splitlines(): that would also cut at separators which JSON texts may contain.
+        for number, line in enumerate(text.split('\n'), 1):
+            if not line.strip():
+                continue
+            try:
+                yield f'line {number}', json.loads(line)
+            except json.JSONDecodeError as error:
+                raise self.annotation_error(
+                    f'line {number}: not valid JSON, {error.msg} at column {error.colno}'
+                ) from error

@@ -1,0 +1,211 @@
+"""Looking for faults in a data set before a training does."""
+
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import mmcv
+from mmengine.utils import track_iter_progress
+from PIL import Image
+from terminaltables import AsciiTable
+
+from mmtbps.registry import DATASETS
+
+from .annotation import SPLITS, ImageEntry, merge_images, missing_images, sort_ids
+from .base import TBPSDataset
+
+__all__ = ['datasets_of_config', 'format_report', 'verify_dataset']
+
+_FAULTS = {
+    'annotation_errors': 'errors in the annotation',
+    'missing_images': 'missing images',
+    'undecodable_images': 'images that cannot be decoded',
+}
+_REMARKS = {
+    'images_in_several_splits': 'images in more than one split',
+    'persons_in_several_splits': 'persons in more than one split',
+    'captions_of_several_persons': 'captions that several persons share',
+    'blank_captions': 'images with blank captions or none',
+    'non_ascii_captions': 'captions with characters beyond ASCII',
+}
+
+
+def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str, Any]:
+    """Check the annotation and every image of a data set, whatever its split.
+
+    Args:
+        dataset (TBPSDataset): The data set; ``lazy_init=True`` is enough, no item is made.
+        workers (int, optional): Threads that decode images. Defaults to None: Python's choice for this machine.
+
+    Returns:
+        dict: What ``json.dump`` accepts. 'source' names the data; 'splits' maps each split to its numbers of
+        'identities', 'images', 'captions' and the 'published' ones (or None); 'broken' tells whether there are
+        faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks are no faults in themselves:
+        'images_in_several_splits', 'persons_in_several_splits', 'captions_of_several_persons', 'blank_captions',
+        'non_ascii_captions'.
+    """
+    folder = dataset.data_prefix['img_path']
+    report: dict[str, Any] = {
+        'source': {'type': type(dataset).__name__, 'ann_file': dataset.ann_file, 'img_path': folder},
+        'splits': {},
+        **{key: [] for key in (*_FAULTS, *_REMARKS)},
+    }
+    try:
+        entries = dataset.read_entries()
+    except (FileNotFoundError, ValueError) as error:
+        report['annotation_errors'].append(str(error))
+        entries = []
+    paths = list(dict.fromkeys(entry.img_path for entry in entries))
+    report['missing_images'] = missing_images(folder, paths)
+    absent = set(report['missing_images'])
+    report['undecodable_images'] = list(_undecodable(folder, [path for path in paths if path not in absent], workers))
+    report['splits'] = _count_splits(entries, dataset.statistics)
+    report['annotation_errors'] += _conflicts(entries)
+    report['images_in_several_splits'] = _several(((e.img_path, e.split) for e in entries), 'image', 'splits')
+    report['persons_in_several_splits'] = _several(((e.person_id, e.split) for e in entries), 'person_id', 'splits')
+    report.update(_check_captions(entries))
+    report['broken'] = any(report[key] for key in _FAULTS)
+    return report
+
+
+def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
+    """Lay out a report for reading.
+
+    Args:
+        report (Mapping[str, Any]): What :func:`verify_dataset` returned.
+        examples (int): Remarks of a kind to show at most. Faults are all shown. Defaults to 5.
+
+    Returns:
+        str: Several lines.
+    """
+    rows = [['split', 'identities', 'images', 'captions', 'published']]
+    for split, counts in report['splits'].items():
+        published, own = counts['published'], [counts[key] for key in ('identities', 'images', 'captions')]
+        note = '' if published is None else ' / '.join(f'{number:,}' for number in published)
+        note += ' (differs)' if published is not None and list(published) != own else ''
+        rows.append([split, *(f'{number:,}' for number in own), note])
+    source = report['source']
+    lines = [f'{source["type"]}: {source["ann_file"]}, images below {source["img_path"]}', AsciiTable(rows).table]
+    for key, title in {**_FAULTS, **_REMARKS}.items():
+        found = report[key]
+        shown = found if key in _FAULTS else found[:examples]
+        lines.append(f'{len(found):,} {title}')
+        lines += [f'  {item if isinstance(item, str) else _line(item)}' for item in shown]
+        lines += ['  ...'] if len(shown) < len(found) else []
+    lines.append('BROKEN: repair the faults above.' if report['broken'] else 'No faults.')
+    return '\n'.join(lines)
+
+
+def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:
+    """Build the data sets that a config's loaders read, each annotation once, without reading them.
+
+    Args:
+        cfg (Mapping[str, Any]): A complete config.
+
+    Raises:
+        ValueError: If the config has no such data set.
+    """
+    found: dict[tuple, TBPSDataset] = {}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for node in _dataset_nodes((cfg.get(loader) or {}).get('dataset')):
+            # Neither images nor words are needed, and a tokenizer may want files of its own.
+            args = {**node, 'pipeline': [], 'tokenizer': {'type': 'WordTokenizer'}, 'lazy_init': True}
+            dataset = DATASETS.build(args)
+            split = None if 'split' in dataset.keys else dataset.split
+            found.setdefault((type(dataset), dataset.ann_file, dataset.data_prefix['img_path'], split), dataset)
+    if not found:
+        raise ValueError('The config has no data set in train_dataloader, val_dataloader or test_dataloader.')
+    return list(found.values())
+
+
+def _dataset_nodes(node: Any) -> Iterator[dict]:
+    """Find the data sets below wrappers such as ConcatDataset."""
+    if isinstance(node, list | tuple):
+        for part in node:
+            yield from _dataset_nodes(part)
+    elif node and ('dataset' in node or 'datasets' in node):
+        yield from _dataset_nodes(node.get('dataset') or node.get('datasets'))
+    elif node:
+        yield node
+
+
+def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator[dict[str, str]]:
+    with ThreadPoolExecutor(workers) as pool:
+        reasons = pool.map(_decoding_error, (os.path.join(folder, path) for path in paths))
+        progress = track_iter_progress((reasons, len(paths)), file=sys.stderr) if paths else ()
+        for path, reason in zip(paths, progress, strict=True):
+            if reason:
+                yield {'image': path, 'reason': reason}
+
+
+def _decoding_error(file: str) -> str | None:
+    """Say why an image cannot be read, or None if it can."""
+    try:
+        # OpenCV, which training reads with, fills the rest of a truncated image with gray; Pillow refuses it.
+        with Image.open(file) as image:
+            image.load()
+        return 'OpenCV cannot decode it' if mmcv.imread(file) is None else None
+    except Exception as error:  # decoders raise errors of many kinds on broken content
+        return f'{type(error).__name__}: {error}'
+
+
+def _count_splits(entries: Iterable[ImageEntry], statistics: Mapping[str, tuple]) -> dict[str, dict]:
+    splits, published = defaultdict(list), dict(statistics)
+    for entry in entries:
+        splits[entry.split].append(entry)
+    if 'val' in splits and published and 'val' not in published:
+        # A val split that was carved out of train: the publication counts them together.
+        splits['train+val'] = splits['train'] + splits['val']
+        published['train+val'] = published.pop('train')
+    return {
+        split: {
+            'identities': len({entry.person_id for entry in splits[split]}),
+            'images': len({entry.img_path for entry in splits[split]}),
+            'captions': sum(len(entry.captions) for entry in splits[split]),
+            'published': published.get(split),
+        }
+        for split in (*SPLITS, 'train+val')
+        if split in splits or split in published
+    }
+
+
+def _conflicts(entries: Iterable[ImageEntry]) -> list[str]:
+    try:
+        merge_images(entries)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _several(pairs: Iterable[tuple[Any, Any]], key: str, values: str) -> list[dict]:
+    """List the keys that occur with more than one value."""
+    found = defaultdict(set)
+    for one, other in pairs:
+        found[one].add(other)
+    return [{key: one, values: sort_ids(others)} for one, others in found.items() if len(others) > 1]
+
+
+def _check_captions(entries: Iterable[ImageEntry]) -> dict[str, list[dict]]:
+    entries = list(entries)
+    captions = [(caption, entry) for entry in entries for caption in entry.captions]
+    words = ((' '.join(caption.split()).lower(), entry.person_id) for caption, entry in captions if caption.strip())
+    return {
+        'captions_of_several_persons': _several(words, 'caption', 'person_ids'),
+        'blank_captions': [
+            {'where': entry.where, 'image': entry.img_path}
+            for entry in entries
+            if not entry.captions or not all(caption.strip() for caption in entry.captions)
+        ],
+        'non_ascii_captions': [
+            {'where': entry.where, 'image': entry.img_path, 'caption': caption}
+            for caption, entry in captions
+            if not caption.isascii()
+        ],
+    }
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    return ', '.join(f'{key}: {value}' for key, value in item.items())
