@@ -1,0 +1,60 @@
+"""Small data sets in the published layouts."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def write_images():
+    """Write tiny images below ``root/imgs``."""
+
+    def write(root: Path, paths) -> None:
+        for index, path in enumerate(dict.fromkeys(paths)):
+            file = root / 'imgs' / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image = np.random.default_rng(index).integers(0, 256, (12, 6, 3), dtype=np.uint8)
+            cv2.imwrite(str(file), image)
+
+    return write
+
+
+@pytest.fixture
+def write_json(write_images):
+    """Write a JSON annotation and the images it names."""
+
+    def write(root: Path, entries, name='reid_raw.json', path_key='file_path') -> Path:
+        (root / name).write_text(json.dumps(entries), encoding='utf-8')
+        write_images(root, [entry[path_key] for entry in entries])
+        return root
+
+    return write
+
+
+@pytest.fixture
+def cuhk_entries():
+    """Annotation of 6 persons (raw ids with gaps, not in order) with 2 images and 2 captions each."""
+    entries = []
+    for split, ids in (('train', (90, 7, 11)), ('val', (300, 4)), ('test', (12,))):
+        for person in ids:
+            for view in range(2):
+                captions = [f'Person {person} in a red t-shirt.', f'A man, view {view}, walks.']
+                entries.append(
+                    dict(
+                        split=split,
+                        captions=captions,
+                        file_path=f'cam_a/{person:03d}_{view}.png',
+                        processed_tokens=[['never', 'read']] * 2,
+                        id=person,
+                    )
+                )
+    return entries
+
+
+@pytest.fixture
+def cuhk_root(tmp_path, write_json, cuhk_entries):
+    """Folder with that annotation as ``reid_raw.json``, and its images."""
+    return write_json(tmp_path, cuhk_entries)
