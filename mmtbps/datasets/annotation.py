@@ -1,11 +1,11 @@
 """Reading raw annotations: entries, their checks, and the errors that say where and what to do."""
 
 import json
+import ntpath
 import os
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 from mmengine import fileio
@@ -105,12 +105,13 @@ def relative_path(path: Any) -> str:
     """
     if not isinstance(path, str) or not path.strip() or '\0' in path:
         raise ValueError(f'the image path must be a non-empty text, but got {path!r}')
-    if _UNUSUAL.search(path):
-        # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
-        parsed = PureWindowsPath(path)
-        if parsed.drive or parsed.root or '..' in parsed.parts:
-            raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
-    return posixpath.normpath(path)
+    clean = posixpath.normpath(path)
+    # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
+    if _UNUSUAL.search(path) and (
+        ntpath.splitdrive(clean)[0] or clean.startswith(('/', '\\')) or '..' in re.split(r'[/\\]', path)
+    ):
+        raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
+    return clean
 
 
 def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | None = None) -> ImageEntry:

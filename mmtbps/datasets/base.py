@@ -11,16 +11,8 @@ from mmengine.dataset import BaseDataset, force_full_init
 
 from mmtbps.registry import TOKENIZER
 
-from .annotation import (
-    ImageEntry,
-    check_split,
-    drop_blank_captions,
-    load_json,
-    merge_images,
-    parse_entry,
-    require_images,
-    sort_ids,
-)
+from . import annotation
+from .annotation import ImageEntry
 from .item_rng import ItemRNG
 from .tokenizers import Tokenizer
 
@@ -108,7 +100,7 @@ class TBPSDataset(BaseDataset):
                 f'{type(self).__name__} has no filter, so filter_cfg={filter_cfg} would do nothing. Override '
                 '`filter_data` in a subclass, or use `indices`.'
             )
-        self.split = check_split(split)
+        self.split = annotation.check_split(split)
         self.check_images = check_images
         self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
         self._rng = ItemRNG()
@@ -128,7 +120,7 @@ class TBPSDataset(BaseDataset):
 
     def load_raw(self) -> Any:
         """Read the annotation file; the default is JSON of which ``keys`` are kept."""
-        return load_json(self.ann_file, self.keys.values())
+        return annotation.load_json(self.ann_file, self.keys.values())
 
     def parse(self, raw: Any) -> Iterable[ImageEntry]:
         """Turn the content of the annotation file into entries of all splits.
@@ -158,7 +150,7 @@ class TBPSDataset(BaseDataset):
         """
         for where, record in records:
             try:
-                yield parse_entry(record, self.keys, where, split)
+                yield annotation.parse_entry(record, self.keys, where, split)
             except ValueError as error:
                 raise self.annotation_error(f'{where}: {error}') from error
 
@@ -185,11 +177,11 @@ class TBPSDataset(BaseDataset):
             found = sorted({entry.split for entry in entries})
             raise self.annotation_error(f'no entries of the split {self.split!r}; the splits there are {found}')
         try:
-            images = merge_images(chosen)
+            images = annotation.merge_images(chosen)
         except ValueError as error:
             raise self.annotation_error(str(error)) from error
         images = self._usable(images)
-        raw_ids = sort_ids(image.person_id for image in images)
+        raw_ids = annotation.sort_ids(image.person_id for image in images)
         classes = {raw: index for index, raw in enumerate(raw_ids)}
         self._num_classes = len(raw_ids)
         if not self.test_mode:
@@ -200,7 +192,7 @@ class TBPSDataset(BaseDataset):
 
     def _usable(self, images: Sequence[ImageEntry]) -> list[ImageEntry]:
         """Leave out blank captions, and in training images without any other; demand that the rest is there."""
-        usable, blank = drop_blank_captions(images, keep_uncaptioned=self.test_mode)
+        usable, blank = annotation.drop_blank_captions(images, keep_uncaptioned=self.test_mode)
         if blank:
             warnings.warn(
                 f'{self.ann_file}: {len(blank)} images of the split {self.split!r} lack a caption or have blank ones '
@@ -212,7 +204,7 @@ class TBPSDataset(BaseDataset):
         if not usable:
             raise self.annotation_error(f'there is no caption in the split {self.split!r}')
         if self.check_images:
-            require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
+            annotation.require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
         return usable
 
     def _items(self, image_id: int, image: ImageEntry, classes: Mapping[int | str, int]) -> list[dict]:
@@ -262,6 +254,10 @@ class TBPSDataset(BaseDataset):
             ids = (self.get_data_info(index)['person_id'] for index in range(len(self)))
             self._person_ids = np.fromiter(ids, dtype=np.int64, count=len(self))
         return self._person_ids
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Identity of an item, for MMEngine's ``ClassBalancedDataset``."""
+        return [int(self.person_ids[idx])]
 
     @property
     @force_full_init
