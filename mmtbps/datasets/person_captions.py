@@ -95,7 +95,7 @@ class PersonCaptions(TBPSDataset):
                     )
                 yield where, record
         except csv.Error as error:
-            raise self.annotation_error(f'line {reader.line_num}: not valid CSV, {error}') from error
+            raise self.annotation_error(f'line {reader.reader.line_num}: not valid CSV, {error}') from error
 
     def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:
         # Not splitlines(): that would also cut at separators which JSON texts may contain.
