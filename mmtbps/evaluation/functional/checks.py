@@ -1,0 +1,138 @@
+"""Checks that ranking and re-ranking share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def as_float(value: Any, name: str) -> Tensor:
+    """Make a floating matrix of at least 32 bits: half types are promoted, ``float32`` and ``float64`` stay.
+
+    Args:
+        value: A matrix (n, m).
+        name: The argument's name, for the message.
+
+    Returns:
+        The matrix, cut off from the graph.
+
+    Raises:
+        TypeError: If it does not hold floating numbers.
+        ValueError: If it is no matrix.
+    """
+    value = torch.as_tensor(value).detach()
+    if not value.is_floating_point():
+        raise TypeError(f'{name} must hold floating numbers, got {value.dtype}; convert it with .float().')
+    if value.dim() != 2:
+        raise ValueError(f'{name} must be a matrix with two dimensions, got shape {tuple(value.shape)}.')
+    return value if value.dtype == torch.float64 else value.float()
+
+
+def as_ids(value: Any, count: int, name: str) -> Tensor:
+    """Make a vector of ``count`` person ids on the host.
+
+    Args:
+        value: Integers (count,): a tensor, an array or a list.
+        count: How many there must be.
+        name: The argument's name, for the message.
+
+    Returns:
+        The ids, int64 (count,).
+
+    Raises:
+        TypeError: If they are not integers.
+        ValueError: If their number differs.
+    """
+    value = torch.as_tensor(value).cpu()
+    if value.numel() and (value.is_floating_point() or value.is_complex()):
+        raise TypeError(f'{name} must hold integers, got {value.dtype}.')
+    if value.shape != (count,):
+        raise ValueError(
+            f'{name} must hold one person id a row, so {count}, got shape {tuple(value.shape)}.'
+        )
+    return value.long()
+
+
+def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
+    """Check the ranks at which CMC is reported.
+
+    Args:
+        topk: At least one rank, each at least 1; ranks beyond the gallery are fine.
+
+    Returns:
+        The ranks.
+
+    Raises:
+        ValueError: If there is none or one is below 1.
+    """
+    ranks = tuple(int(k) for k in topk)
+    if not ranks or min(ranks) < 1:
+        raise ValueError(f'topk must name at least one rank and none below 1, got {topk!r}.')
+    return ranks
+
+
+def positive(value: int, name: str) -> int:
+    """Check a count that must be at least 1.
+
+    Args:
+        value: The count.
+        name: The argument's name, for the message.
+
+    Returns:
+        The count.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    if value < 1:
+        raise ValueError(f'{name} must be at least 1, got {value!r}.')
+    return int(value)
+
+
+def unit_rows(value: Any, name: str) -> Tensor:
+    """Make features of at least 32 bits, each row of length 1 (a row of zeros stays).
+
+    Args:
+        value: Features (n, D).
+        name: The argument's name, for the message.
+
+    Returns:
+        The normalised features (n, D).
+
+    Raises:
+        ValueError: If a number is not finite, which would make every rank below it meaningless.
+    """
+    feats = as_float(value, name)
+    finite = feats.isfinite().all(dim=1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise ValueError(
+            f'{name} has {int((~finite).sum())} rows with NaN or infinity, the first is row {row}; '
+            'the model diverged or its weights are broken.'
+        )
+    return F.normalize(feats, dim=1)
+
+
+def unit_pair(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:
+    """Normalise query and gallery features and bring them to one type.
+
+    Args:
+        query_feats: Features (Q, D).
+        gallery_feats: Features (G, D), on the same device.
+
+    Returns:
+        Both, with rows of length 1, in the wider of their two types.
+
+    Raises:
+        ValueError: If their widths differ or a number is not finite.
+    """
+    query, gallery = unit_rows(query_feats, 'query_feats'), unit_rows(gallery_feats, 'gallery_feats')
+    if query.size(1) != gallery.size(1):
+        raise ValueError(
+            f'query_feats and gallery_feats must have one width, got {query.size(1)} and {gallery.size(1)}; '
+            'they seem to come from different models.'
+        )
+    dtype = torch.promote_types(query.dtype, gallery.dtype)
+    return query.to(dtype), gallery.to(dtype)

@@ -1,0 +1,276 @@
+"""Exact ranking figures, without sorting the gallery.
+
+Terms. A *right answer* of a query is a gallery item with the query's person id. Items are ranked by falling
+similarity; equal similarities keep gallery order (a stable sort). With the ranks ``r_1 < ... < r_n`` (counted from
+1) of a query's n right answers:
+
+    hit at k                   1 if r_1 <= k else 0               mean over queries: CMC, here R@k
+    average precision          1/n * sum_i i / r_i                mean over queries: mAP (un-interpolated, full list)
+    inverse negative penalty   n / r_n                            mean over queries: mINP (Ye et al., PAMI 2021)
+
+Queries without a right answer are left out of every mean.
+
+How. The rank of an item is 1 + the items before it in gallery order that are at least as similar + the items after
+it that are more similar: a count, hence no sort. All queries of one person share their right answers, so the counts
+of a person's queries are taken together.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .checks import as_float, as_ids, check_topk, positive, unit_pair
+
+BLOCK = 2**24
+"""Similarities held at a time when the caller names no chunk size (64 MB in float32)."""
+
+_SORT_ABOVE = 128
+"""A person with more right answers than this is ranked by a sort, whose cost does not grow with them."""
+
+_COUNT_BELOW = 2**24
+"""Counts are taken in float32, exact up to here; wider galleries are ranked by a sort."""
+
+
+class QueryScores(NamedTuple):
+    """What each query scores, in query order, on the host.
+
+    ``first_rank`` (Q,) int64 is the rank of the first right answer, 0 where there is none. ``average_precision`` and
+    ``inverse_negative_penalty`` (Q,) float64 are in 0..1, and 0 where there is no right answer.
+    """
+
+    first_rank: Tensor
+    average_precision: Tensor
+    inverse_negative_penalty: Tensor
+
+    @property
+    def answered(self) -> Tensor:
+        """Which queries have a right answer, bool (Q,)."""
+        return self.first_rank > 0
+
+
+def _answer_ranks(block: Tensor, answers: list[int], scratch: Tensor) -> Tensor:
+    """Rank the right answers of queries that share them.
+
+    Args:
+        block: Similarities (b, G).
+        answers: The n right answers' columns.
+        scratch: Room for b x G numbers of the same type.
+
+    Returns:
+        Ranks (b, n) from 1, ascending in each row.
+    """
+    rows, width = block.shape
+    if len(answers) > _SORT_ABOVE or width >= _COUNT_BELOW:
+        right = torch.zeros(width, dtype=torch.bool, device=block.device)
+        right[answers] = True
+        order = block.argsort(dim=1, descending=True, stable=True)
+        return right[order].nonzero()[:, 1].view(rows, len(answers)) + 1
+    counts = block.new_empty(rows, len(answers))
+    for i, column in enumerate(answers):
+        own = block[:, column : column + 1]
+        # Flags are written as floats, not as bools: torch sums floats several times faster.
+        torch.ge(block[:, :column], own, out=scratch[:, :column])
+        torch.gt(block[:, column:], own, out=scratch[:, column:])
+        torch.sum(scratch, dim=1, out=counts[:, i])
+    return counts.long().sort(dim=1).values + 1
+
+
+def _score(
+    similarity_of: Callable[[Tensor], Tensor],
+    query_pids: Tensor,
+    gallery_pids: Tensor,
+    chunk_size: int,
+    device: torch.device,
+) -> QueryScores:
+    """Score all queries, ``chunk_size`` at a time, in the order of their persons.
+
+    ``similarity_of`` gives the rows (b, G) of the similarity matrix for b query numbers.
+    """
+    first = torch.zeros(len(query_pids), dtype=torch.long, device=device)
+    ap, inp = (torch.zeros(len(query_pids), dtype=torch.float64, device=device) for _ in range(2))
+    answer_pids, answer_order = gallery_pids.sort(stable=True)
+    chunks = query_pids.argsort(stable=True).split(chunk_size) if len(query_pids) else ()
+    for chunk in chunks:
+        rows = chunk.to(device)
+        block = similarity_of(rows)
+        if block.isnan().any():
+            raise ValueError('similarity has NaN, so its items have no order; the model diverged or divided by zero.')
+        scratch = torch.empty_like(block)
+        persons, sizes = query_pids[chunk].unique_consecutive(return_counts=True)
+        low = torch.searchsorted(answer_pids, persons).tolist()
+        high = torch.searchsorted(answer_pids, persons, right=True).tolist()
+        start = 0
+        for size, left, right in zip(sizes.tolist(), low, high, strict=True):
+            part, start = slice(start, start + size), start + size
+            if left == right:
+                continue
+            ranks = _answer_ranks(block[part], answer_order[left:right].tolist(), scratch[part])
+            found = torch.arange(1, right - left + 1, dtype=torch.float64, device=device)
+            first[rows[part]] = ranks[:, 0]
+            ap[rows[part]] = (found / ranks).mean(dim=1)
+            inp[rows[part]] = (right - left) / ranks[:, -1].double()
+    return QueryScores(first.cpu(), ap.cpu(), inp.cpu())
+
+
+def _chunk_size(chunk_size: int | None, gallery: int) -> int:
+    """The number of queries to rank at a time."""
+    return max(1, BLOCK // max(gallery, 1)) if chunk_size is None else positive(chunk_size, 'chunk_size')
+
+
+@torch.no_grad()
+def score_similarity(similarity: Any, query_pids: Any, gallery_pids: Any) -> QueryScores:
+    """Score every query of a similarity matrix; :func:`rank_metrics` gives the averages.
+
+    Args:
+        similarity: Similarities (Q, G), the larger the better; half types are promoted to float32.
+        query_pids: Person ids (Q,).
+        gallery_pids: Person ids (G,).
+
+    Returns:
+        One entry per query.
+
+    Raises:
+        TypeError: If the similarities are not floating numbers or the ids not integers.
+        ValueError: If shapes disagree or a similarity is NaN.
+    """
+    similarity = as_float(similarity, 'similarity')
+    query_pids = as_ids(query_pids, similarity.size(0), 'query_pids')
+    gallery_pids = as_ids(gallery_pids, similarity.size(1), 'gallery_pids')
+    chunk_size = _chunk_size(None, similarity.size(1))
+    return _score(lambda rows: similarity[rows], query_pids, gallery_pids, chunk_size, similarity.device)
+
+
+@torch.no_grad()
+def score_features(
+    query_feats: Any, query_pids: Any, gallery_feats: Any, gallery_pids: Any, chunk_size: int | None = None
+) -> QueryScores:
+    """Score every query by cosine similarity; :func:`rank_features` gives the averages.
+
+    Args:
+        query_feats: Features (Q, D); normalised inside.
+        query_pids: Person ids (Q,).
+        gallery_feats: Features (G, D); normalised inside.
+        gallery_pids: Person ids (G,).
+        chunk_size: Queries ranked at a time; memory above the features is about 2 x chunk_size x G numbers.
+            Defaults to None: as many as make 2**24 similarities.
+
+    Returns:
+        One entry per query.
+
+    Raises:
+        TypeError: If features are not floating numbers or ids not integers.
+        ValueError: If shapes disagree, a feature is not finite or ``chunk_size`` is below 1.
+    """
+    query, gallery = unit_pair(query_feats, gallery_feats)
+    query_pids = as_ids(query_pids, len(query), 'query_pids')
+    gallery_pids = as_ids(gallery_pids, len(gallery), 'gallery_pids')
+    chunk_size = _chunk_size(chunk_size, len(gallery))
+    return _score(lambda rows: query[rows] @ gallery.T, query_pids, gallery_pids, chunk_size, query.device)
+
+
+def summarize(scores: QueryScores, topk: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
+    """Average over the queries that have a right answer.
+
+    Args:
+        scores: The queries' scores.
+        topk: The ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
+
+    Returns:
+        ``R@k`` for every k of ``topk``, ``mAP`` and ``mINP``, in percent.
+
+    Raises:
+        ValueError: If no query has a right answer, so that no average exists.
+    """
+    topk = check_topk(topk)
+    answered = scores.answered
+    if not answered.any():
+        raise ValueError(
+            f'none of the {len(answered)} queries has a right answer in the gallery, so there is nothing to average; '
+            'check that query_pids and gallery_pids come from the same data set and that it has captions.'
+        )
+    first = scores.first_rank[answered]
+    figures = {f'R@{k}': (first <= k).double().mean() for k in topk}
+    figures['mAP'] = scores.average_precision[answered].mean()
+    figures['mINP'] = scores.inverse_negative_penalty[answered].mean()
+    return {name: 100 * value.item() for name, value in figures.items()}
+
+
+def _summarize_and_warn(scores: QueryScores, topk: Sequence[int]) -> dict[str, float]:
+    """Average, and say once how many queries were left out."""
+    figures = summarize(scores, topk)
+    left_out = int((~scores.answered).sum())
+    if left_out:
+        warnings.warn(
+            f'{left_out} of {len(scores.answered)} queries have no right answer in the gallery and are left out of '
+            'every average.',
+            stacklevel=3,
+        )
+    return figures
+
+
+def rank_metrics(
+    similarity: Any, query_pids: Any, gallery_pids: Any, topk: Sequence[int] = (1, 5, 10)
+) -> dict[str, float]:
+    """Compute CMC, mAP and mINP from a similarity matrix.
+
+    The formulas stand at the top of this module. Ties keep gallery order. Queries without a right answer are left
+    out of every average and counted in one warning.
+
+    Args:
+        similarity: Similarities (Q, G), the larger the better; half types are promoted to float32.
+        query_pids: Person ids (Q,).
+        gallery_pids: Person ids (G,).
+        topk: The ranks at which CMC is reported; ranks beyond the gallery are fine. Defaults to (1, 5, 10), as papers
+            of the field do.
+
+    Returns:
+        ``R@k`` for every k of ``topk``, ``mAP`` and ``mINP``, in percent.
+
+    Raises:
+        TypeError: If the similarities are not floating numbers or the ids not integers.
+        ValueError: If shapes disagree, a similarity is NaN, ``topk`` is empty or no query has a right answer.
+
+    Example:
+        >>> similarity = torch.tensor([[0.9, 0.8, 0.1], [0.2, 0.3, 0.3]])
+        >>> rank_metrics(similarity, [7, 8], [8, 7, 8], topk=(1, 2))
+        {'R@1': 0.0, 'R@2': 100.0, 'mAP': 54.166666666666664, 'mINP': 58.33333333333333}
+    """
+    topk = check_topk(topk)
+    return _summarize_and_warn(score_similarity(similarity, query_pids, gallery_pids), topk)
+
+
+def rank_features(
+    query_feats: Any,
+    query_pids: Any,
+    gallery_feats: Any,
+    gallery_pids: Any,
+    topk: Sequence[int] = (1, 5, 10),
+    chunk_size: int | None = None,
+) -> dict[str, float]:
+    """Compute CMC, mAP and mINP from features, by cosine similarity and in bounded memory.
+
+    The same as :func:`rank_metrics` of the cosine similarities, which are never held all at once.
+
+    Args:
+        query_feats: Features (Q, D); normalised inside.
+        query_pids: Person ids (Q,).
+        gallery_feats: Features (G, D); normalised inside.
+        gallery_pids: Person ids (G,).
+        topk: The ranks at which CMC is reported. Defaults to (1, 5, 10).
+        chunk_size: Queries ranked at a time; memory above the features is about 2 x chunk_size x G numbers.
+            Defaults to None: as many as make 2**24 similarities.
+
+    Returns:
+        ``R@k`` for every k of ``topk``, ``mAP`` and ``mINP``, in percent.
+
+    Raises:
+        TypeError: If features are not floating numbers or ids not integers.
+        ValueError: If shapes disagree, a feature is not finite, ``topk`` is empty, ``chunk_size`` is below 1 or no
+            query has a right answer.
+    """
+    topk = check_topk(topk)
+    scores = score_features(query_feats, query_pids, gallery_feats, gallery_pids, chunk_size)
+    return _summarize_and_warn(scores, topk)
