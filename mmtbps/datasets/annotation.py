@@ -182,9 +182,11 @@ def drop_blank_captions(
     usable, blank = [], []
     for image in images:
         captions = [caption for caption in image.captions if caption and not caption.isspace()]
-        if captions or keep_uncaptioned:
-            usable.append(image._replace(captions=captions))
-        if len(captions) < len(image.captions) or not (captions or keep_uncaptioned):
+        whole = len(captions) == len(image.captions)
+        useful = bool(captions) or keep_uncaptioned
+        if useful:
+            usable.append(image if whole else image._replace(captions=captions))
+        if not (whole and useful):
             blank.append(image)
     return usable, blank
 

@@ -122,8 +122,16 @@ def test_tool_by_class(tool, cuhk_root, capsys):
     reports = json.loads(out.read_text())
     assert [report['splits']['train']['images'] for report in reports] == [6]
     (cuhk_root / 'imgs/cam_a/090_0.png').unlink()
-    assert tool.main(['CUHKPEDES', str(cuhk_root)]) == 1
+    assert tool.main(['CUHKPEDES', str(cuhk_root), '--workers', '1']) == 1
     assert 'cam_a/090_0.png' in capsys.readouterr().out
+
+
+def test_tool_takes_arguments_of_the_class(tool, cuhk_root, capsys):
+    (cuhk_root / 'imgs').rename(cuhk_root / 'photos')
+    (cuhk_root / 'reid_raw.json').rename(cuhk_root / 'raw.json')
+    options = ['ann_file=raw.json', 'data_prefix.img_path=photos']
+    assert tool.main(['CUHKPEDES', str(cuhk_root), '--cfg-options', *options]) == 0
+    assert f'{cuhk_root}/raw.json, images below {cuhk_root}/photos' in capsys.readouterr().out
 
 
 def test_tool_by_config(tool, cuhk_root, capsys):

@@ -32,11 +32,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool; return 1 if something is broken."""
     args = parse_args(argv)
     if args.data_root is None:
-        cfg = Config.fromfile(args.source)
-        cfg.merge_from_dict(args.cfg_options)
+        cfg, prefix = Config.fromfile(args.source), ''
     else:
-        dataset = dict(type=args.source, data_root=args.data_root, **args.cfg_options)
-        cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
+        dataset = dict(type=args.source, data_root=args.data_root)
+        cfg, prefix = Config(dict(test_dataloader=dict(dataset=dataset))), 'test_dataloader.dataset.'
+    cfg.merge_from_dict({prefix + key: value for key, value in args.cfg_options.items()})
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     reports = [verify_dataset(dataset, args.workers) for dataset in datasets_of_config(cfg)]
     print('\n'.join(format_report(report) for report in reports))
