@@ -1,0 +1,8 @@
+"""Retrievers and their parts."""
+
+from .backbones import *  # noqa: F403
+from .data_preprocessor import *  # noqa: F403
+from .heads import *  # noqa: F403
+from .necks import *  # noqa: F403
+from .retrievers import *  # noqa: F403
+from .utils.clip_init import CLIPPretrainedInit  # noqa: F401

@@ -1,0 +1,21 @@
+"""Heads: they turn embeddings into losses."""
+
+from .alignment_head import AlignmentHead
+from .base_head import BaseHead
+from .cmpc_head import CMPCHead
+from .cmpm_head import CMPMHead
+from .identity_head import IdentityHead
+from .itc_head import ITCHead
+from .pairwise_head import PairwiseHead
+from .projection_head import ProjectionHead
+
+__all__ = [
+    'AlignmentHead',
+    'BaseHead',
+    'CMPCHead',
+    'CMPMHead',
+    'ITCHead',
+    'IdentityHead',
+    'PairwiseHead',
+    'ProjectionHead',
+]

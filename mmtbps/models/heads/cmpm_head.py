@@ -1,0 +1,30 @@
+"""Cross-modal projection matching."""
+
+from typing import Any
+
+from torch import Tensor
+
+from mmtbps.registry import MODELS
+
+from ..losses import cmpm_rows
+from .pairwise_head import PairwiseHead
+
+__all__ = ['CMPMHead']
+
+
+@MODELS.register_module()
+class CMPMHead(PairwiseHead):
+    """Match the distribution of projections with that of identities: :func:`~mmtbps.models.losses.cmpm_loss`.
+
+    Args:
+        epsilon: Added to the target distribution; 1e-8 is the published value.
+        **kwargs: See :class:`PairwiseHead`.
+    """
+
+    def __init__(self, epsilon: float = 1e-8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def compare(self, queries: Tensor, candidates: Tensor, query_ids: Tensor, candidate_ids: Tensor) -> Tensor:
+        """Compute one direction."""
+        return cmpm_rows(queries, candidates, query_ids, candidate_ids, self.epsilon)

@@ -1,0 +1,43 @@
+"""Identity classification."""
+
+from torch import Tensor
+
+from mmtbps.registry import MODELS
+
+from ..losses import identity_loss
+from ..utils import PairEmbeddings
+from .projection_head import ProjectionHead
+
+__all__ = ['IdentityHead']
+
+
+@MODELS.register_module()
+class IdentityHead(ProjectionHead):
+    """Classify the identity of images and captions with one shared matrix: :func:`~mmtbps.models.losses.identity_loss`.
+
+    The loss is a mean over the local batch; the mean of the gradients over processes is that of all their batches.
+
+    Args:
+        num_classes: Number of training identities; None in configs, read from the training set.
+        in_channels: Length of the embeddings.
+        label_smoothing: Mass spread over all classes; 0.1 is the published value.
+        loss_weight: Factor of the loss.
+        init_cfg: MMEngine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        num_classes: int | None,
+        in_channels: int = 256,
+        label_smoothing: float = 0.1,
+        loss_weight: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(num_classes, in_channels, loss_weight, init_cfg)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f'IdentityHead: label_smoothing must lie in [0, 1], got {label_smoothing}')
+        self.label_smoothing = label_smoothing
+
+    def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:
+        """Return ``loss``, the image term plus the text term."""
+        return {'loss': identity_loss(pairs.image, pairs.text, pairs.person_ids, self.projection, self.label_smoothing)}

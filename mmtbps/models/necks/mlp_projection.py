@@ -1,0 +1,29 @@
+"""Two-layer projection of the contrastive branch."""
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmtbps.registry import MODELS
+
+__all__ = ['MLPProjection']
+
+
+@MODELS.register_module()
+class MLPProjection(BaseModule):
+    """Linear, ReLU, linear: the separate contrastive projection of CM-MoCo (after SimCLR, Chen et al., ICML 2020).
+
+    Args:
+        in_channels: Length of the features.
+        out_channels: Length of the hidden layer and of the embeddings; 256 is the published value.
+        init_cfg: MMEngine's initialisation config.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int = 256, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.layers = nn.Sequential(
+            nn.Linear(in_channels, out_channels), nn.ReLU(inplace=True), nn.Linear(out_channels, out_channels)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Project (N, in_channels) to (N, out_channels)."""
+        return self.layers(features)
