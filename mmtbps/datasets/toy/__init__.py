@@ -1,0 +1,13 @@
+from .attributes import Person, Shot, look_alike_index, sample_person, sample_shots
+from .writer import ToySpec, draw_toy_pedes, read_spec
+
+__all__ = [
+    'Person',
+    'Shot',
+    'ToySpec',
+    'draw_toy_pedes',
+    'look_alike_index',
+    'read_spec',
+    'sample_person',
+    'sample_shots',
+]

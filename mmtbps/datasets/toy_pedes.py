@@ -1,0 +1,49 @@
+"""ToyPEDES: drawn pedestrians."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmtbps.registry import DATASETS
+
+from .annotation import ImageEntry
+from .cuhk_pedes import CUHKPEDES
+from .toy import draw_toy_pedes
+
+__all__ = ['ToyPEDES']
+
+
+@DATASETS.register_module()
+class ToyPEDES(CUHKPEDES):
+    """Drawn pedestrians with generated sentences, in CUHK-PEDES's layout and read by CUHK-PEDES's reader.
+
+    The data are drawn into ``data_root`` when the annotation is first read, unless they are there; processes that
+    start together draw them once. Identities of the splits are disjoint, and a quarter of them come in groups that
+    differ in a single attribute.
+
+    Args:
+        data_root (str): Folder of the data set. Defaults to 'data/toypedes'.
+        drawing (Mapping): Arguments of :func:`mmtbps.datasets.toy.draw_toy_pedes`: ``num_train_ids``,
+            ``num_val_ids``, ``num_test_ids``, ``images_per_id``, ``seed``. The three splits need the same ones.
+            Defaults to none: 750, 100 and 200 identities of 2 images.
+        **kwargs: See :class:`~mmtbps.datasets.base.TBPSDataset`.
+
+    Raises:
+        ValueError: If ``data_root`` holds something else than what ``drawing`` asks for.
+    """
+
+    METAINFO = dict(dataset='ToyPEDES')
+    annotation_help = 'tools/dataset_tools/draw_toypedes.py draws the data set; remove what is there first.'
+
+    def __init__(
+        self,
+        data_root: str = 'data/toypedes',
+        drawing: Mapping[str, int] = {},
+        **kwargs: Any,
+    ) -> None:
+        self.drawing = dict(drawing)
+        super().__init__(data_root=data_root, **kwargs)
+
+    def read_entries(self) -> list[ImageEntry]:
+        """Draw the data if they are not there, then read the annotation."""
+        draw_toy_pedes(self.data_root, **self.drawing)
+        return super().read_entries()
