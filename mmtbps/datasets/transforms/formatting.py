@@ -1,0 +1,106 @@
+"""From the results of a pipeline to what a data loader collates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmpretrain.structures import DataSample
+
+from mmtbps.registry import TRANSFORMS
+
+__all__ = ['PackTBPSInputs', 'TokenizeCaption']
+
+
+@TRANSFORMS.register_module()
+class TokenizeCaption(BaseTransform):
+    """Turn the captions of an item into token ids, with the data set's tokenizer.
+
+    **Required Keys:**
+
+    - tokenizer (Tokenizer): the data set puts it there
+    - caption (str) in training, or captions (list[str]) in evaluation
+
+    **Added Keys:**
+
+    - tokens (list[list[int]]): one list of ids per caption
+    - captions (list[str]): in training, the caption as a list
+
+    Raises:
+        ValueError: If the tokenizer or the captions are missing.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Tokenize ``results['caption']`` or ``results['captions']``."""
+        if 'tokenizer' not in results:
+            raise ValueError("TokenizeCaption needs results['tokenizer']; TBPSDataset puts its tokenizer there.")
+        if 'caption' in results:
+            results['captions'] = [results['caption']]
+        elif 'captions' not in results:
+            raise ValueError(
+                "TokenizeCaption needs 'caption' (training) or 'captions' (evaluation, may be empty) in the results, "
+                f'but found only {sorted(results)}.'
+            )
+        encode = results['tokenizer'].encode
+        results['tokens'] = [encode(caption) for caption in results['captions']]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class PackTBPSInputs(BaseTransform):
+    """Pack an item for :class:`~mmtbps.models.TBPSDataPreprocessor`.
+
+    Images stay uint8, BGR, as loaded: a quarter of the bytes to move, and normalised on the device. Token ids travel
+    in the data sample, because no collate function stacks lists of different lengths. Hence items suit MMEngine's
+    ``pseudo_collate`` as well as ``default_collate``, which stacks the images in the worker: prefer that with
+    workers, where every single tensor costs a shared memory segment of its own.
+
+    **Required Keys:**
+
+    - img (np.ndarray): shape (H, W, 3), uint8
+    - the keys below, as far as they are there
+
+    **Deleted Keys:**
+
+    - all
+
+    **Added Keys:**
+
+    - inputs (dict): ``image`` (torch.Tensor), shape (3, H, W), uint8
+    - data_samples (mmpretrain.structures.DataSample): fields ``tokens`` (list[list[int]], empty for an image without
+      captions) and, if known, ``person_id`` (int), ``image_id`` (int), ``erased`` (tuple); ``meta_keys`` as metainfo
+
+    Args:
+        meta_keys (Sequence[str]): Keys to keep as metainfo. Defaults to ('img_path', 'captions', 'ori_shape',
+            'img_shape').
+
+    Raises:
+        ValueError: If the image is not uint8 with three channels.
+    """
+
+    data_keys = ('person_id', 'image_id', 'erased')
+
+    def __init__(self, meta_keys: Sequence[str] = ('img_path', 'captions', 'ori_shape', 'img_shape')) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Pack the results."""
+        image = results['img']
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                f'The image must be uint8 of shape (H, W, 3), but is {image.dtype} of shape {image.shape}. Load it '
+                'with LoadPersonImage, and leave normalisation to the data preprocessor.'
+            )
+        sample = DataSample(
+            metainfo={key: results[key] for key in self.meta_keys if key in results},
+            tokens=results.get('tokens', []),
+            **{key: results[key] for key in self.data_keys if key in results},
+        )
+        image = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return {'inputs': {'image': image}, 'data_samples': sample}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'

@@ -1,0 +1,52 @@
+"""Reading image files."""
+
+from mmcv.transforms import LoadImageFromFile
+
+from mmtbps.registry import TRANSFORMS
+
+__all__ = ['LoadPersonImage']
+
+
+@TRANSFORMS.register_module()
+class LoadPersonImage(LoadImageFromFile):
+    """Load an image as 3-channel uint8 BGR, whatever its file holds, or raise an error that names the file.
+
+    Grey, palette, transparent (alpha is dropped) and 16-bit images become three channels of 8 bits; the orientation in
+    the EXIF data is applied. An image that cannot be read never passes silently, unlike with MMCV's ``ignore_empty``.
+
+    **Required Keys:**
+
+    - img_path
+
+    **Added Keys:**
+
+    - img (np.ndarray): shape (H, W, 3), uint8, BGR
+    - img_shape (tuple[int, int]): H, W
+    - ori_shape (tuple[int, int]): H, W
+
+    Args:
+        backend_args (dict, optional): File backend of MMEngine, for images that are not on the local disk. Defaults to
+            None: chosen by the path's prefix.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        OSError: If it cannot be read or decoded.
+    """
+
+    def __init__(self, backend_args: dict | None = None) -> None:
+        super().__init__(backend_args=backend_args)
+
+    def transform(self, results: dict) -> dict:
+        """Load ``results['img_path']``."""
+        try:
+            return super().transform(results)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # decoders raise errors of all kinds, some without the name
+            raise OSError(
+                f'Cannot read the image {results["img_path"]} ({type(error).__name__}: {error}). Repair or remove it; '
+                'tools/dataset_tools/verify_dataset.py lists all broken images.'
+            ) from error
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(backend_args={self.backend_args})'
