@@ -5,5 +5,22 @@ from .person_captions import PersonCaptions
 from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler
 from .tokenizers import Tokenizer, WordTokenizer
+from .toy_pedes import ToyPEDES
+from .transforms import LoadPersonImage, PackTBPSInputs, RandomErasingBox, ResizeFlipCrop, TokenizeCaption
 
-__all__ = ['CUHKPEDES', 'ICFGPEDES', 'PersonCaptions', 'RSTPReid', 'TBPSDataset', 'Tokenizer', 'WordTokenizer']
+__all__ = [
+    'CUHKPEDES',
+    'ICFGPEDES',
+    'IdentitySampler',
+    'LoadPersonImage',
+    'PackTBPSInputs',
+    'PersonCaptions',
+    'RSTPReid',
+    'RandomErasingBox',
+    'ResizeFlipCrop',
+    'TBPSDataset',
+    'TokenizeCaption',
+    'Tokenizer',
+    'ToyPEDES',
+    'WordTokenizer',
+]
