@@ -11,16 +11,23 @@ from mmpretrain import registry as mmpretrain_registry
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'EVALUATORS',
     'HOOKS',
+    'LOG_PROCESSORS',
     'LOOPS',
     'METRICS',
     'MODELS',
     'MODEL_WRAPPERS',
+    'OPTIMIZERS',
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
+    'PARAM_SCHEDULERS',
+    'RUNNERS',
     'TOKENIZER',
     'TRANSFORMS',
+    'VISBACKENDS',
     'VISUALIZERS',
+    'WEIGHT_INITIALIZERS',
 ]
 
 
@@ -44,12 +51,19 @@ TRANSFORMS = _child('TRANSFORMS', 'datasets')
 TOKENIZER = _child('TOKENIZER', 'datasets')
 
 MODELS = _child('MODELS', 'models')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
 
 HOOKS = _child('HOOKS', 'engine')
 LOOPS = _child('LOOPS', 'engine')
+LOG_PROCESSORS = _child('LOG_PROCESSORS', 'engine')
+RUNNERS = _child('RUNNERS', 'engine')
+OPTIMIZERS = _child('OPTIMIZERS', 'engine')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'engine')
 MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 
 METRICS = _child('METRICS', 'evaluation')
+EVALUATORS = _child('EVALUATORS', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
+VISBACKENDS = _child('VISBACKENDS', 'visualization')
