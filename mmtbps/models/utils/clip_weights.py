@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # readers raise errors of many kinds on damaged files
         raise ValueError(
             f'{path} cannot be read as CLIP weights: {error} It is cut short, damaged or of another format; download '
-            "it again. Known are safetensors, state dicts and checkpoints of open_clip, and OpenAI's TorchScript archives."
+            'it again. Known are safetensors, state dicts and checkpoints of open_clip, and OpenAI archives.'
         ) from error
     strangers = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if strangers or not state:
