@@ -5,25 +5,22 @@ model = dict(
         type='TBPSDataPreprocessor',
         mean=[122.771, 116.746, 104.094],
         std=[68.501, 66.632, 70.323],
-        to_rgb=True,
         channels_last=True,
     ),
     image_stream=dict(
         type='ImageStream',
         # An attention pool from random weights hardly learns; the mean does.
-        backbone=dict(
-            type='CLIPResNet', layers=(1, 1, 1, 1), width=16, last_stage_stride=1, pool='mean', input_size=(96, 32)
-        ),
+        backbone=dict(type='CLIPResNet', layers=(1, 1, 1, 1), width=16, input_size=(96, 32), pool='mean'),
     ),
     text_stream=dict(
         type='TextStream',
         backbone=dict(type='WordEmbedding', vocab_size=None, embed_dims=128),
-        neck=dict(type='BiGRUNeck', in_channels=128, hidden_channels=128),
+        neck=dict(type='BiGRUNeck', in_channels=128, hidden_size=128),
     ),
-    image_projection=dict(type='LinearProjection', in_channels=512, out_channels=256),
-    text_projection=dict(type='LinearProjection', in_channels=256, out_channels=256),
+    image_projection=dict(type='LinearProjection', in_channels=512),
+    text_projection=dict(type='LinearProjection', in_channels=256),
     heads=dict(
-        identity=dict(type='IdentityHead', num_classes=None, in_channels=256),
+        identity=dict(type='IdentityHead', num_classes=None),
         alignment=dict(type='AlignmentHead'),
     ),
 )

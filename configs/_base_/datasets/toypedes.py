@@ -1,0 +1,71 @@
+dataset_type = 'ToyPEDES'
+data_root = 'data/toypedes'
+
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=1,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    # 32 identities x 2 captions a batch.
+    sampler=dict(type='IdentitySampler', batch_size=64, num_instances=2),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        tokenizer=dict(type='WordTokenizer', max_length=100),
+        pipeline=[
+            dict(type='LoadPersonImage'),
+            dict(type='ResizeFlipCrop', size=(96, 32), padding=4),
+            dict(type='RandomErasingBox'),
+            dict(type='TokenizeCaption'),
+            dict(type='PackTBPSInputs'),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=1,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='val',
+        test_mode=True,
+        tokenizer=dict(type='WordTokenizer', max_length=100),
+        pipeline=[
+            dict(type='LoadPersonImage'),
+            dict(type='Resize', scale=(32, 96)),
+            dict(type='TokenizeCaption'),
+            dict(type='PackTBPSInputs'),
+        ],
+    ),
+)
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=1,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='test',
+        test_mode=True,
+        tokenizer=dict(type='WordTokenizer', max_length=100),
+        pipeline=[
+            dict(type='LoadPersonImage'),
+            dict(type='Resize', scale=(32, 96)),
+            dict(type='TokenizeCaption'),
+            dict(type='PackTBPSInputs'),
+        ],
+    ),
+)
+
+val_evaluator = dict(type='TBPSMetric')
+test_evaluator = val_evaluator
