@@ -1,4 +1,5 @@
 from .base import TBPSDataset
+from .clip_tokenizer import CLIPTokenizer
 from .cuhk_pedes import CUHKPEDES
 from .icfg_pedes import ICFGPEDES
 from .person_captions import PersonCaptions
@@ -7,10 +8,12 @@ from .samplers import IdentitySampler
 from .tokenizers import Tokenizer, WordTokenizer
 from .toy_pedes import ToyPEDES
 from .transforms import LoadPersonImage, PackTBPSInputs, RandomErasingBox, ResizeFlipCrop, TokenizeCaption
+from .word_table_tokenizer import WordTableTokenizer
 
 __all__ = [
     'CUHKPEDES',
     'ICFGPEDES',
+    'CLIPTokenizer',
     'IdentitySampler',
     'LoadPersonImage',
     'PackTBPSInputs',
@@ -22,5 +25,6 @@ __all__ = [
     'TokenizeCaption',
     'Tokenizer',
     'ToyPEDES',
+    'WordTableTokenizer',
     'WordTokenizer',
 ]
