@@ -1,0 +1,11 @@
+"""The benchmarks of tools/analysis_tools/benchmark.py.
+
+Each is a module of this folder with two functions: ``add_arguments(parser)`` and ``run(args)``, which returns the
+figures as a dict of numbers (or of such dicts), ratios to the plain implementation included. Its docstring is the
+help text.
+"""
+
+COMMANDS = {
+    'sampler': 'plan of an epoch of P x K batches',
+    'pipeline': 'images of a training batch, from file to device',
+}

@@ -1,0 +1,65 @@
+"""What the benchmarks share."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python', 'pillow', 'mmengine', 'mmpretrain')
+
+
+def single_thread() -> None:
+    """Let OpenCV and torch compute on one core."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def time_in_turn(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
+    """Time functions one after the other, round by round, so that a busy machine slows all of them alike.
+
+    Args:
+        candidates (Mapping[str, Callable]): Functions without arguments.
+        repeats (int): Rounds, after one that is not measured.
+
+    Returns:
+        dict[str, np.ndarray]: Seconds of every round, shape (repeats,).
+    """
+    seconds = {name: np.zeros(repeats + 1) for name in candidates}
+    for turn in range(repeats + 1):
+        for name, function in candidates.items():
+            start = time.perf_counter()
+            function()
+            seconds[name][turn] = time.perf_counter() - start
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+def median_ratio(slow: np.ndarray, fast: np.ndarray) -> float:
+    """How many times as fast, the median of the rounds."""
+    return float(np.median(slow / fast))
+
+
+def environment() -> dict[str, Any]:
+    """Describe machine and packages."""
+    return dict(
+        python=platform.python_version(),
+        machine=platform.machine(),
+        system=platform.system(),
+        cpus=torch.multiprocessing.cpu_count(),
+        packages={name: version(name) for name in PACKAGES},
+    )
+
+
+def format_figures(title: str, figures: Mapping[str, Any], indent: int = 0) -> str:
+    """Lay out nested figures, one per line."""
+    lines = [' ' * indent + title]
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            lines.append(format_figures(name, value, indent + 2))
+        else:
+            lines.append(f'{" " * (indent + 2)}{name:<40}{value:>12,.4g}')
+    return '\n'.join(lines)
