@@ -1,0 +1,4 @@
+from .dump_features import DumpFeatures
+from .tbps_metric import TBPSMetric
+
+__all__ = ['DumpFeatures', 'TBPSMetric']

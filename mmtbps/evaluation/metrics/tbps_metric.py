@@ -1,0 +1,110 @@
+"""The metric of text-based person search."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from terminaltables import AsciiTable
+from torch import Tensor
+
+from mmtbps.registry import METRICS
+
+from ..functional import QueryScores, score_features, summarize
+from ..functional.checks import check_topk
+
+
+@METRICS.register_module()
+class TBPSMetric(BaseMetric):
+    """CMC, mAP and mINP, text to image (``t2i``) and image to text (``i2t``).
+
+    One result is one unique image with all its captions. ``t2i``: every caption is a query, every image is in the
+    gallery. ``i2t``: every image that has captions is a query, every caption is in the gallery; an image without
+    captions is gallery only. An answer is right when the person is the same; similarity is the cosine. Ranking is
+    exact, ties keep data set order. Formulas: :mod:`mmtbps.evaluation.functional.ranking`.
+
+    The figures come as ``t2i/R@1``, ..., ``i2t/mINP`` in percent, and the main process prints them as one table.
+
+    Args:
+        topk: The ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
+        collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
+            ``'cpu'``: features of a test split need no room on the accelerator.
+        prefix: A name put before all keys. Defaults to None: the keys already name the direction.
+        collect_dir: A folder all processes share, for gathering on the CPU. Defaults to None: a temporary one.
+
+    Raises:
+        ValueError: If ``topk`` is empty or names a rank below 1.
+    """
+
+    # Not None, for which MMEngine warns at every start.
+    default_prefix = ''
+
+    def __init__(
+        self,
+        topk: Sequence[int] = (1, 5, 10),
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.topk = check_topk(topk)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep features and person of each image.
+
+        Args:
+            data_batch: Not used; what the data loader gave.
+            data_samples: Results with ``image_feat`` (D,), ``text_feats`` (n, D), n >= 0, and ``person_id``.
+        """
+        for sample in data_samples:
+            missing = {'image_feat', 'text_feats', 'person_id'} - sample.keys()
+            if missing:
+                raise KeyError(
+                    f'TBPSMetric: a result lacks {", ".join(sorted(missing))}; the model must predict image_feat and '
+                    'text_feats, and the pipeline must pack person_id (PackTBPSInputs).'
+                )
+            self.results.append(
+                dict(
+                    image_feat=sample['image_feat'].detach().cpu(),
+                    text_feats=sample['text_feats'].detach().cpu(),
+                    person_id=int(sample['person_id']),
+                )
+            )
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Rank both directions and print the table.
+
+        Args:
+            results: What :meth:`process` kept, of all processes, in data set order.
+
+        Returns:
+            The figures in percent.
+
+        Raises:
+            ValueError: If there is no image with a caption, or no query has a right answer.
+        """
+        captions = torch.tensor([len(result['text_feats']) for result in results])
+        if not len(captions) or not captions.any():
+            raise ValueError(
+                f'TBPSMetric: none of the {len(results)} images has a caption, so nothing can be searched; '
+                'check the annotation of the split.'
+            )
+        images = torch.stack([result['image_feat'] for result in results])
+        texts = torch.cat([result['text_feats'] for result in results if len(result['text_feats'])])
+        image_pids = torch.tensor([result['person_id'] for result in results])
+        text_pids = image_pids.repeat_interleave(captions)
+        described = captions > 0
+        rows = {
+            't2i': score_features(texts, text_pids, images, image_pids),
+            'i2t': score_features(images[described], image_pids[described], texts, text_pids),
+        }
+        return self._report(rows)
+
+    def _report(self, rows: dict[str, QueryScores]) -> dict[str, float]:
+        """Average each row and print one table."""
+        figures = {name: summarize(scores, self.topk) for name, scores in rows.items()}
+        columns = list(figures['t2i'])
+        table = [['', *columns], *([name, *(f'{row[c]:.2f}' for c in columns)] for name, row in figures.items())]
+        print_log('\n' + AsciiTable(table).table, logger='current')
+        return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}
