@@ -164,7 +164,7 @@ def describe_image(person: Person, shot: Shot, rng: np.random.Generator) -> list
     visible = visible_parts(person, shot)
     core = [part for part in visible if part == 'bottom']
     optional = [str(part) for part in rng.permutation([part for part in visible if part != 'bottom'] + ['pose'])]
-    keep = max(1, min(len(optional) - 1, 1 + int(rng.random() < 0.75) + int(rng.random() < 0.35)))
+    keep = max(1, min(len(optional) - 1, 1 + int(rng.random() < 0.7) + int(rng.random() < 0.2)))
     captions = []
     for chosen in (optional[:keep], optional[len(optional) - keep :]):
         writer = _Writer(Speaker(person, shot, rng), core + chosen)

@@ -1,0 +1,162 @@
+import hashlib
+import json
+import multiprocessing
+import os
+import string
+import time
+
+import cv2
+import pytest
+
+from mmtbps.datasets.toy import draw_toy_pedes, writer
+from mmtbps.datasets.toy_pedes import ToyPEDES
+from mmtbps.registry import DATASETS
+
+SIZE = dict(num_train_ids=4, num_val_ids=2, num_test_ids=3, images_per_id=2)
+
+
+def digest(root):
+    files = sorted(path for path in root.rglob('*') if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def annotation(root):
+    return json.loads((root / 'reid_raw.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def drawn(tmp_path_factory):
+    return draw_toy_pedes(tmp_path_factory.mktemp('toy') / 'toypedes', **SIZE)
+
+
+def test_layout_is_cuhk_pedes(drawn):
+    entries = annotation(drawn)
+    assert len(entries) == 18
+    for entry in entries:
+        assert sorted(entry) == ['captions', 'file_path', 'id', 'processed_tokens', 'split']
+        assert len(entry['captions']) == 2
+        height, width = cv2.imread(str(drawn / 'imgs' / entry['file_path'])).shape[:2]
+        assert 110 <= height <= 160
+        assert 40 <= width <= 70
+    assert len({entry['file_path'] for entry in entries}) == 18
+
+
+def test_processed_tokens_are_lower_case_words_without_punctuation(drawn):
+    table = str.maketrans('', '', string.punctuation)
+    for entry in annotation(drawn):
+        assert entry['processed_tokens'] == [text.lower().translate(table).split() for text in entry['captions']]
+
+
+def test_splits_share_no_identity(drawn):
+    ids = {split: {e['id'] for e in annotation(drawn) if e['split'] == split} for split in ('train', 'val', 'test')}
+    assert [len(ids[split]) for split in ('train', 'val', 'test')] == [4, 2, 3]
+    assert len(set.union(*ids.values())) == 9
+
+
+def test_same_seed_same_bytes_and_other_seed_other_bytes(drawn, tmp_path):
+    assert digest(draw_toy_pedes(tmp_path / 'again', **SIZE)) == digest(drawn)
+    other = digest(draw_toy_pedes(tmp_path / 'other', **SIZE, seed=1))
+    assert not set(other.values()) & set(digest(drawn).values())
+
+
+def test_test_split_does_not_depend_on_the_size_of_the_others(drawn, tmp_path):
+    larger = draw_toy_pedes(tmp_path / 'larger', **{**SIZE, 'num_train_ids': 6})
+    captions = [[e['captions'] for e in annotation(root) if e['split'] == 'test'] for root in (drawn, larger)]
+    assert captions[0] == captions[1]
+
+
+def test_drawn_data_are_kept(drawn):
+    before = {path: path.stat().st_mtime_ns for path in drawn.rglob('*')}
+    draw_toy_pedes(drawn, **SIZE)
+    assert {path: path.stat().st_mtime_ns for path in drawn.rglob('*')} == before
+
+
+def test_interrupted_drawing_leaves_nothing_that_counts(drawn, tmp_path, monkeypatch):
+    root, calls, write = tmp_path / 'toypedes', [], writer._write_identity
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return write(*args)
+
+    monkeypatch.setattr(writer, '_write_identity', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        draw_toy_pedes(root, **SIZE)
+    assert not root.exists()
+    stray = tmp_path / '.toypedes.unfinished' / 'imgs' / 'stray.jpg'
+    assert stray.parent.is_dir()
+    stray.write_bytes(b'left over')
+    draw_toy_pedes(root, **SIZE)
+    assert digest(root) == digest(drawn)
+    assert not stray.parent.exists()
+
+
+def _draw_slowly(root, results):
+    write = writer._write
+
+    def slowly(folder, spec):
+        results.put(os.getpid())
+        time.sleep(0.5)
+        write(folder, spec)
+
+    writer._write = slowly
+    draw_toy_pedes(root, **SIZE)
+    results.put(len(annotation(root)))
+
+
+def test_two_processes_draw_once(drawn, tmp_path):
+    context = multiprocessing.get_context('fork')
+    results = context.Queue()
+    processes = [context.Process(target=_draw_slowly, args=(tmp_path / 'toypedes', results)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    messages = [results.get(timeout=60) for _ in range(3)]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert sum(message in [p.pid for p in processes] for message in messages) == 1
+    assert messages.count(18) == 2
+    assert digest(tmp_path / 'toypedes') == digest(drawn)
+
+
+def test_another_spec_is_an_error(drawn):
+    with pytest.raises(ValueError, match=r'num_train_ids=4.*num_train_ids=5.*another data_root'):
+        draw_toy_pedes(drawn, **{**SIZE, 'num_train_ids': 5})
+
+
+def test_foreign_folder_is_not_touched(tmp_path):
+    (tmp_path / 'reid_raw.json').write_text('[]')
+    with pytest.raises(ValueError, match='something else than a ToyPEDES'):
+        draw_toy_pedes(tmp_path, **SIZE)
+    assert (tmp_path / 'reid_raw.json').read_text() == '[]'
+
+
+def test_folder_without_its_annotation_is_an_error(tmp_path):
+    root = draw_toy_pedes(tmp_path / 'toypedes', **SIZE)
+    (root / writer.SPEC_FILE).unlink()
+    with pytest.raises(ValueError, match=r'toypedes\.json'):
+        draw_toy_pedes(root, **SIZE)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('num_train_ids', 0), ('images_per_id', 1.5), ('seed', -1), ('num_test_ids', True)]
+)
+def test_numbers_out_of_range_are_errors(tmp_path, name, value):
+    with pytest.raises(ValueError, match=name):
+        draw_toy_pedes(tmp_path / 'toypedes', **{**SIZE, name: value})
+
+
+def test_dataset_draws_and_reads(tmp_path, drawn):
+    cfg = dict(type='ToyPEDES', data_root=str(tmp_path / 'toypedes'), drawing=SIZE)
+    train = DATASETS.build(cfg)
+    test = DATASETS.build(dict(cfg, split='test', test_mode=True))
+    assert isinstance(train, ToyPEDES)
+    assert (len(train), train.num_classes, len(test)) == (16, 4, 6)
+    assert [len(test.get_data_info(i)['captions']) for i in range(6)] == [2] * 6
+    assert digest(tmp_path / 'toypedes') == digest(drawn)
+
+
+def test_lazy_dataset_draws_nothing(tmp_path):
+    ToyPEDES(data_root=str(tmp_path / 'toypedes'), drawing=SIZE, lazy_init=True)
+    assert not (tmp_path / 'toypedes').exists()
