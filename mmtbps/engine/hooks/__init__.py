@@ -1,5 +1,15 @@
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
+from .momentum_update_hook import MomentumUpdateHook
+from .queue_status_hook import QueueStatusHook
+from .queue_update_hook import QueueUpdateHook
 from .score_resumed_epoch import ScoreResumedEpochHook
 
-__all__ = ['DatasetMetaHook', 'EpochSeedHook', 'ScoreResumedEpochHook']
+__all__ = [
+    'DatasetMetaHook',
+    'EpochSeedHook',
+    'MomentumUpdateHook',
+    'QueueStatusHook',
+    'QueueUpdateHook',
+    'ScoreResumedEpochHook',
+]

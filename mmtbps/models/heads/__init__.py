@@ -4,6 +4,7 @@ from .alignment_head import AlignmentHead
 from .base_head import BaseHead
 from .cmpc_head import CMPCHead
 from .cmpm_head import CMPMHead
+from .contrastive_head import ContrastiveHead, ContrastiveSimilarities
 from .identity_head import IdentityHead
 from .itc_head import ITCHead
 from .pairwise_head import PairwiseHead
@@ -14,6 +15,8 @@ __all__ = [
     'BaseHead',
     'CMPCHead',
     'CMPMHead',
+    'ContrastiveHead',
+    'ContrastiveSimilarities',
     'ITCHead',
     'IdentityHead',
     'PairwiseHead',

@@ -53,3 +53,8 @@ class PairEmbeddings:
     text: Tensor
     person_ids: Tensor
     contrast: ContrastEmbeddings | None = None
+
+    def detach(self) -> PairEmbeddings:
+        """Return the same embeddings without their graph."""
+        contrast = self.contrast and self.contrast.detach()
+        return PairEmbeddings(self.image.detach(), self.text.detach(), self.person_ids, contrast)

@@ -1,0 +1,115 @@
+"""Weights in the layout of the public code of Han et al., BMVC 2021, and back."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+__all__ = ['mmtbps_to_textreid', 'textreid_to_mmtbps']
+
+# Beginnings of names: there, here.
+_PREFIXES = (
+    ('visual_model.', 'image_stream.backbone.'),
+    ('textual_model.', 'text_stream.neck.'),
+    ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.'),
+    ('embed_model.t_encoder_k.', 'key_encoders.text_stream.neck.'),
+    ('embed_model.v_embed_layer.', 'image_projection.linear.'),
+    ('embed_model.t_embed_layer.', 'text_projection.linear.'),
+    ('embed_model.v_fc_q.', 'contrastive_neck.image.layers.'),
+    ('embed_model.t_fc_q.', 'contrastive_neck.text.layers.'),
+    ('embed_model.v_fc_k.', 'key_encoders.contrastive_neck.image.layers.'),
+    ('embed_model.t_fc_k.', 'key_encoders.contrastive_neck.text.layers.'),
+    ('embed_model.v_queue', 'queue.image'),
+    ('embed_model.t_queue', 'queue.text'),
+    ('embed_model.id_queue', 'queue.person_ids'),
+    ('embed_model.queue_ptr', 'queue.pointer'),
+    ('embed_model.loss_evaluator.projection', 'heads.identity.projection'),
+)
+# The public code stores the query encoders under two names each.
+_TWINS = (('embed_model.v_encoder_q.', 'visual_model.'), ('embed_model.t_encoder_q.', 'textual_model.'))
+# These have one dimension more there.
+_LEADING_ONE = ('queue.person_ids', 'queue.pointer')
+# The public code keeps the word table in a file of its own.
+_TABLES = ('text_stream.backbone.table.weight', 'key_encoders.text_stream.backbone.table.weight')
+_FILL = 'queue.fill'
+
+
+def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = None) -> dict[str, Tensor]:
+    """Rename the weights of the public code for :class:`~mmtbps.models.DualStreamRetriever` or ``CMMoCoRetriever``.
+
+    Args:
+        state: State dict of the public code, with or without ``module.`` before every name.
+        word_table: Vectors of the words, (number of words, E), row i for the word with id i. Defaults to None: the
+            result then has no word embedding.
+
+    Returns:
+        State dict of a retriever whose classifier is the head ``identity``.
+
+    Raises:
+        ValueError: If names are not known, or the two copies of a query weight differ.
+    """
+    state = {name.removeprefix('module.'): value for name, value in state.items()}
+    twins = {name: twin for name in state if (twin := _rename(name, _TWINS)) is not None}
+    differing = [name for name, twin in twins.items() if twin not in state or not torch.equal(state[name], state[twin])]
+    if differing:
+        raise ValueError(f'these weights are not those of the query encoder of the same name: {_listed(differing)}')
+    result = _rename_all({name: value for name, value in state.items() if name not in twins}, _PREFIXES)
+    for name in result.keys() & _LEADING_ONE:
+        result[name] = result[name].squeeze(0)
+    if 'queue.person_ids' in result:
+        result[_FILL] = (result['queue.person_ids'] != -1).sum()
+    if word_table is not None:
+        has_keys = any(name.startswith('key_encoders.') for name in result)
+        result.update(dict.fromkeys(_TABLES if has_keys else _TABLES[:1], word_table))
+    return result
+
+
+def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undo :func:`textreid_to_mmtbps`; the word table and the fill of the queue have no place there.
+
+    Args:
+        state: State dict of a retriever.
+
+    Returns:
+        State dict in the layout of the public code.
+
+    Raises:
+        ValueError: If names are not known.
+    """
+    state = {name: value for name, value in state.items() if name not in (*_TABLES, _FILL)}
+    state.update({name: state[name].unsqueeze(0) for name in _LEADING_ONE if name in state})
+    result = _rename_all(state, [(here, there) for there, here in _PREFIXES])
+    if any(name.startswith('key_encoders.') for name in state):
+        for name, value in list(result.items()):
+            twin = _rename(name, [(here, there) for there, here in _TWINS])
+            if twin is not None:
+                result[twin] = value
+    return result
+
+
+def _rename(name: str, prefixes: Iterable[tuple[str, str]]) -> str | None:
+    """Exchange the beginning of a name; None if no beginning fits."""
+    for old, new in prefixes:
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return None
+
+
+def _rename_all(state: Mapping[str, Tensor], prefixes: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """Exchange the beginnings of all names.
+
+    Raises:
+        ValueError: If a name fits none; it lists all such names.
+    """
+    renamed = {name: _rename(name, prefixes) for name in state}
+    unmatched = [name for name, new in renamed.items() if new is None]
+    if unmatched:
+        raise ValueError(
+            f'{len(unmatched)} of {len(state)} weights have no counterpart: {_listed(unmatched)}. Is this a checkpoint '
+            'of the layout that the converter expects?'
+        )
+    return {new: state[name] for name, new in renamed.items() if new is not None}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ', '.join(sorted(names))
