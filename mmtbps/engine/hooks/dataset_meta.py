@@ -20,10 +20,15 @@ class DatasetMetaHook(Hook):
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Share the training set's words with the evaluation sets that are built by now."""
+        """Share the training set's words with the evaluation sets that are built by now, and with the model."""
         train_set = _dataset(runner._train_loop)
         if train_set is not None:
-            self._share(runner, train_set.metainfo.get('vocabulary'), 'the training set')
+            vocabulary = train_set.metainfo.get('vocabulary')
+            self._share(runner, vocabulary, 'the training set')
+            # Before weights are initialised or loaded: a checkpoint's rows shall have the last word.
+            for module in runner.model.modules() if vocabulary is not None else ():
+                if hasattr(module, 'set_words'):
+                    module.set_words(vocabulary)
 
     def before_train(self, runner: Runner) -> None:
         """Check once that every identity of the training set has a class in every head that classifies."""

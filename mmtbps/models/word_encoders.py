@@ -1,0 +1,158 @@
+"""Text encoders that turn single words into vectors."""
+
+import hashlib
+import sys
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.utils import track_iter_progress
+from torch import Tensor
+
+from mmtbps.datasets.clip_tokenizer import CLIPTokenizer
+from mmtbps.registry import MODELS
+from mmtbps.utils.word_vectors import WordVectors
+
+from .backbones.clip_text_transformer import CLIPTextTransformer
+from .utils.clip_init import CLIPPretrainedInit
+
+__all__ = ['CLIPWordEncoder', 'SentenceTransformerWordEncoder', 'WordEncoder']
+
+
+class WordEncoder(ABC):
+    """A text encoder that makes one vector of every word, the word being the whole text.
+
+    Attributes:
+        name: What the encoder is called in the tables that it makes.
+        network: The network, whose weights identify the encoder.
+        batch_size: Words at a time.
+    """
+
+    name: str
+    network: Any
+    batch_size: int
+
+    @abstractmethod
+    def batches(self, words: Sequence[str]) -> Sequence[Sequence[int]]:
+        """Plan which words (by position) are encoded together."""
+
+    @abstractmethod
+    def encode_batch(self, words: Sequence[str]) -> Tensor:
+        """Encode words together, as (number of words, D)."""
+
+    def encode(self, words: Sequence[str], progress: bool = False) -> Tensor:
+        """Encode words.
+
+        Args:
+            words: Any number of words.
+            progress: Whether to show a progress bar on the error stream.
+
+        Returns:
+            (number of words, D), float32, in the order of the words.
+        """
+        plan = self.batches(words)
+        vectors: list[Tensor] = [torch.empty(0)] * len(words)
+        # MMEngine's bar fails on an empty list.
+        batches: Iterable[Sequence[int]] = track_iter_progress(plan, file=sys.stderr) if progress and plan else plan
+        with torch.inference_mode():
+            for indices in batches:
+                rows = self.encode_batch([words[index] for index in indices]).float().cpu()
+                for index, row in zip(indices, rows, strict=True):
+                    vectors[index] = row
+        return torch.stack(vectors) if vectors else torch.empty(0, 0)
+
+    def build_table(self, words: Sequence[str], progress: bool = False) -> WordVectors:
+        """Make the table of the words, see :meth:`encode`."""
+        return WordVectors(list(words), self.encode(words, progress), self.name, self.hash)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of names and values of all weights, whatever file they came from."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+@MODELS.register_module()
+class CLIPWordEncoder(WordEncoder):
+    """The text tower of CLIP (Radford et al., ICML 2021): the feature of a word alone, projected, not normalised.
+
+    Words are grouped by their number of tokens, so that no padding is computed: the tower is causal, hence a word of
+    four tokens needs four positions, not 77.
+
+    Args:
+        checkpoint: File or tag of open_clip, see :class:`~mmtbps.models.CLIPPretrainedInit`.
+        arch: Name of open_clip's model, or sizes of the text tower. Han et al., BMVC 2021, take ViT-B/32.
+        quick_gelu: Activation of weights that do not say which one they need.
+        batch_size: Words at a time.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        arch: str | Mapping[str, Any] = 'ViT-B-32',
+        quick_gelu: bool = False,
+        batch_size: int = 256,
+    ) -> None:
+        self.network = CLIPTextTransformer(arch, quick_gelu=quick_gelu).eval()
+        CLIPPretrainedInit(checkpoint)(self.network)
+        self.tokenizer = CLIPTokenizer(self.network.context_length)
+        self.batch_size = batch_size
+        self.name = f'CLIP {arch if isinstance(arch, str) else "text tower"} {Path(checkpoint).name}'
+
+    def batches(self, words: Sequence[str]) -> list[list[int]]:
+        """Plan batches of words of equal length in tokens."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for index, word in enumerate(words):
+            groups[len(self.tokenizer.encode(word))].append(index)
+        size = self.batch_size
+        return [
+            group[start : start + size] for _, group in sorted(groups.items()) for start in range(0, len(group), size)
+        ]
+
+    def encode_batch(self, words: Sequence[str]) -> Tensor:
+        """Encode words of equal length in tokens."""
+        tokens = torch.tensor([self.tokenizer.encode(word) for word in words])
+        return self.network(tokens, torch.full((len(words),), tokens.shape[1]))
+
+
+@MODELS.register_module()
+class SentenceTransformerWordEncoder(WordEncoder):
+    """A folder of the package sentence-transformers (Reimers and Gurevych, EMNLP 2019).
+
+    Args:
+        folder: The model's folder; nothing is downloaded.
+        batch_size: Words at a time.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ImportError: If the package is not installed.
+    """
+
+    def __init__(self, folder: str, batch_size: int = 256) -> None:
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f'There is no folder {folder!r} of a sentence-transformers model.')
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise ImportError(
+                'SentenceTransformerWordEncoder needs a package that is not installed. Run: python -m pip install '
+                'sentence-transformers'
+            ) from error
+        self.network = SentenceTransformer(folder, device='cpu', local_files_only=True)
+        self.batch_size = batch_size
+        self.name = f'sentence-transformers {Path(folder).resolve().name}'
+
+    def batches(self, words: Sequence[str]) -> list[range]:
+        """Plan batches in the order of the words; the package pads and masks by itself."""
+        size = self.batch_size
+        return [range(start, min(start + size, len(words))) for start in range(0, len(words), size)]
+
+    def encode_batch(self, words: Sequence[str]) -> Tensor:
+        """Encode words."""
+        return self.network.encode(list(words), batch_size=len(words), convert_to_tensor=True, show_progress_bar=False)
