@@ -215,7 +215,19 @@ def test_a_checkpoint_replaces_the_file(tmp_path, table):
 
     assert torch.equal(test_time(torch.tensor([[4, 2]]), torch.tensor([2])), layer.table.weight[[4, 2]][None])
     with pytest.raises(FileNotFoundError, match=r'gone\.npz'):
-        test_time.set_words(VOCABULARY)
+        WordTable(5, str(tmp_path / 'gone.npz'), embed_dims=16).set_words(VOCABULARY)
+
+
+def test_rows_that_were_trained_stay(table):
+    # A test after training starts with the same hook as the training did.
+    layer = WordTable(5, table, embed_dims=16, frozen=False)
+    layer.set_words(VOCABULARY)
+    with torch.no_grad():
+        layer.table.weight.add_(1)
+    trained = layer.table.weight.clone()
+    layer.set_words(VOCABULARY)
+
+    assert torch.equal(layer.table.weight, trained)
 
 
 @pytest.mark.parametrize('kwargs', [dict(vocab_size=4), dict(embed_dims=8)])

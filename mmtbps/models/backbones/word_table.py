@@ -61,6 +61,8 @@ class WordTable(WordEmbedding):
     def set_words(self, vocabulary: Sequence[str]) -> None:
         """Fill the rows with the vectors of the training set's words.
 
+        Rows that have been filled before, by a call or by a checkpoint, stay: they may have been trained since.
+
         Args:
             vocabulary: The word of every row, ``<pad>`` and ``<unk>`` included.
 
@@ -68,6 +70,8 @@ class WordTable(WordEmbedding):
             FileNotFoundError: If the table is not there.
             ValueError: If table, encoder and words do not fit together.
         """
+        if self.filled:
+            return
         source = WordVectors.load(self.table_file, self.words_file)
         weight = self.table.weight
         if (len(vocabulary), source.vectors.shape[1]) != weight.shape:
