@@ -20,7 +20,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('dst', help='checkpoint to write')
     parser.add_argument(
         '--word-table',
-        help='vectors of the words, .npy or a tensor in .pth, row i for word id i; checkpoints of the public code lack it',
+        help='vectors of the words, .npy or one tensor in .pth, row i for word id i; the public code keeps them apart',
     )
     parser.add_argument('--reverse', action='store_true', help='from mmtbps to the public code')
     args = parser.parse_args(argv)

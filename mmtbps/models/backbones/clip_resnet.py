@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
-from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
-from torch import Tensor, nn
+from open_clip.modified_resnet import ModifiedResNet
+from torch import nn
 
 from mmtbps.registry import MODELS
 
 from ..utils import resize_positional_embedding
+from .attention_pool import MeanTokenAttentionPool
 
 __all__ = ['CLIPResNet']
 
@@ -75,25 +75,26 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             raise ValueError(f'CLIPResNet: input_size must be multiples of {stride}, got {tuple(input_size)}')
 
         heads = heads or max(embed_dim // 64, 1)
-        super().__init__(list(layers), output_dim or embed_dim, heads, width=width)
+        output_dim = output_dim or embed_dim
+        super().__init__(list(layers), output_dim, heads, width=width)
         self.init_cfg = init_cfg
         if last_stride == 1:
             first = self.layer4[0]
             first.avgpool = nn.Identity()
             first.downsample[0] = nn.Identity()
-        self.grid = (input_size[0] // stride, input_size[1] // stride)
+        grid = (input_size[0] // stride, input_size[1] // stride)
         if pool == 'mean':
             self.attnpool = _MeanPool()
         else:
-            self.attnpool.positional_embedding = nn.Parameter(
-                torch.randn(1 + self.grid[0] * self.grid[1], embed_dim) / embed_dim**0.5
-            )
+            self.attnpool = MeanTokenAttentionPool(grid, embed_dim, heads, output_dim)
+            self.init_parameters()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Fit a positional embedding of another grid to this one."""
         name = f'{prefix}attnpool.positional_embedding'
-        if name in state_dict and isinstance(self.attnpool, AttentionPool2d):
-            embedding: Tensor = state_dict[name]
-            if len(embedding) != len(self.attnpool.positional_embedding):
-                state_dict[name] = resize_positional_embedding(embedding, self.grid)
+        pool = self.attnpool
+        if name in state_dict and isinstance(pool, MeanTokenAttentionPool):
+            embedding = state_dict[name]
+            if len(embedding) != len(pool.positional_embedding):
+                state_dict[name] = resize_positional_embedding(embedding, pool.grid)
         super()._load_from_state_dict(state_dict, prefix, *args)
