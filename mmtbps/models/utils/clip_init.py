@@ -65,7 +65,8 @@ class CLIPPretrainedInit:
                 f'CLIPPretrained initialises CLIPResNet, CLIPViT and CLIPTextTransformer, not {type(module).__name__}.'
             )
         weights = load_clip_weights(self.checkpoint, self.model or getattr(module, 'arch', None))
-        state = _fit_positions(weights.tower(tower), module)
+        state = weights.tower(tower)
+        _fit_positions(state, module)
         self._check(state, module, weights)
         module.load_state_dict(state, strict=False)
         if isinstance(module, CLIPTower):
@@ -99,18 +100,19 @@ class CLIPPretrainedInit:
             raise ValueError(f'ignore={idle} matches no name that is unmatched between {weights.source} and backbone.')
 
 
-def _fit_positions(state: dict[str, Tensor], module: Any) -> dict[str, Tensor]:
-    """Resize the positional embedding of the weights to the tower's."""
+def _fit_positions(state: dict[str, Tensor], module: Any) -> None:
+    """Resize the positional embedding of the weights to the tower's, in place; that it may be missing comes later."""
     if isinstance(module, TextTransformer):
-        name = 'positional_embedding'
-        if name in state and len(state[name]) != module.context_length:
-            rows = F.interpolate(state[name].t()[None], module.context_length, mode='linear', align_corners=False)
-            state[name] = rows[0].t()
-    else:
-        name = 'positional_embedding' if isinstance(module, VisionTransformer) else 'attnpool.positional_embedding'
-        if name in state:
-            state[name] = resize_positional_embedding(state[name], module.grid)
-    return state
+        rows = state.get('positional_embedding')
+        if rows is not None and len(rows) != module.context_length:
+            longer = F.interpolate(rows.t()[None], module.context_length, mode='linear', align_corners=False)
+            state['positional_embedding'] = longer[0].t()
+        return
+    name, owner = 'positional_embedding', module
+    if isinstance(module, ModifiedResNet):
+        name, owner = 'attnpool.positional_embedding', module.attnpool
+    if name in state and hasattr(owner, 'grid'):
+        state[name] = resize_positional_embedding(state[name], owner.grid)
 
 
 def _choose_activation(tower: CLIPTower, weights: CLIPWeights) -> None:
