@@ -64,6 +64,8 @@ OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 
 METRICS = _child('METRICS', 'evaluation')
+# MMPretrain has no such concept, so this node is a root.
+RERANKERS = Registry('reranker', scope='mmtbps', locations=['mmtbps.evaluation'])
 EVALUATORS = _child('EVALUATORS', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
 VISBACKENDS = _child('VISBACKENDS', 'visualization')

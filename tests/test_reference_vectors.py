@@ -36,3 +36,12 @@ def test_ranking(retrieval, name):
     query, query_pids, gallery, gallery_pids = _direction(retrieval, name)
     _assert_figures(functional.rank_metrics(query @ gallery.T, query_pids, gallery_pids), retrieval, name)
     _assert_figures(functional.rank_features(query, query_pids, gallery, gallery_pids), retrieval, name)
+
+
+@pytest.mark.parametrize('name', ['t2i', 'i2t'])
+def test_neighbor_jaccard(retrieval, name):
+    query, query_pids, gallery, gallery_pids = _direction(retrieval, name)
+    added = 0.05 * functional.neighbor_jaccard(query, gallery, k=5)
+    np.testing.assert_allclose(added, retrieval[f'rerank_{name}_add'], rtol=0, atol=1e-6)
+    figures = functional.rank_metrics(query @ gallery.T + added, query_pids, gallery_pids)
+    _assert_figures(figures, retrieval, f'{name}_rerank')

@@ -1,5 +1,6 @@
-"""Evaluation: pure ranking functions, and metrics that gather and print."""
+"""Evaluation: pure ranking functions, re-rankers, and metrics that gather and print."""
 
 from .metrics import DumpFeatures, TBPSMetric
+from .rerankers import KReciprocal, NeighborJaccard, QueryExpansion, Reranker
 
-__all__ = ['DumpFeatures', 'TBPSMetric']
+__all__ = ['DumpFeatures', 'KReciprocal', 'NeighborJaccard', 'QueryExpansion', 'Reranker', 'TBPSMetric']

@@ -1,19 +1,29 @@
 """Ranking and re-ranking as pure functions of tensors; nothing here needs MMEngine."""
 
+from .jaccard import neighbor_jaccard, neighbor_jaccard_rows
+from .k_reciprocal import k_reciprocal_distance, k_reciprocal_rows
+from .query_expansion import average_query_expansion
 from .ranking import (
     QueryScores,
     rank_features,
     rank_metrics,
     score_features,
+    score_rows,
     score_similarity,
     summarize,
 )
 
 __all__ = [
     'QueryScores',
+    'average_query_expansion',
+    'k_reciprocal_distance',
+    'k_reciprocal_rows',
+    'neighbor_jaccard',
+    'neighbor_jaccard_rows',
     'rank_features',
     'rank_metrics',
     'score_features',
+    'score_rows',
     'score_similarity',
     'summarize',
 ]

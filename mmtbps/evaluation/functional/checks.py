@@ -30,28 +30,27 @@ def as_float(value: Any, name: str) -> Tensor:
     return value if value.dtype == torch.float64 else value.float()
 
 
-def as_ids(value: Any, count: int, name: str) -> Tensor:
-    """Make a vector of ``count`` person ids on the host.
+def as_ids(value: Any, name: str, count: int | None = None) -> Tensor:
+    """Make a vector of person ids on the host.
 
     Args:
-        value: Integers (count,): a tensor, an array or a list.
-        count: How many there must be.
+        value: Integers (n,): a tensor, an array or a list.
         name: The argument's name, for the message.
+        count: How many there must be. Defaults to None: any number.
 
     Returns:
-        The ids, int64 (count,).
+        The ids, int64 (n,).
 
     Raises:
         TypeError: If they are not integers.
-        ValueError: If their number differs.
+        ValueError: If they are no vector or their number differs.
     """
     value = torch.as_tensor(value).cpu()
     if value.numel() and (value.is_floating_point() or value.is_complex()):
         raise TypeError(f'{name} must hold integers, got {value.dtype}.')
-    if value.shape != (count,):
-        raise ValueError(
-            f'{name} must hold one person id a row, so {count}, got shape {tuple(value.shape)}.'
-        )
+    if value.dim() != 1 or count not in (None, len(value)):
+        expected = 'one person id a row' if count is None else f'one person id a row, so {count}'
+        raise ValueError(f'{name} must hold {expected}, got shape {tuple(value.shape)}.')
     return value.long()
 
 
@@ -89,6 +88,24 @@ def positive(value: int, name: str) -> int:
     if value < 1:
         raise ValueError(f'{name} must be at least 1, got {value!r}.')
     return int(value)
+
+
+def in_unit(value: float, name: str) -> float:
+    """Check a share.
+
+    Args:
+        value: The share.
+        name: The argument's name, for the message.
+
+    Returns:
+        The share.
+
+    Raises:
+        ValueError: If it is outside 0..1.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f'{name} must be in 0..1, got {value!r}.')
+    return float(value)
 
 
 def unit_rows(value: Any, name: str) -> Tensor:

@@ -16,16 +16,14 @@ of a person's queries are taken together.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .checks import as_float, as_ids, check_topk, positive, unit_pair
-
-BLOCK = 2**24
-"""Similarities held at a time when the caller names no chunk size (64 MB in float32)."""
+from .neighbors import Cosine, Rows, chunk_rows
 
 _SORT_ABOVE = 128
 """A person with more right answers than this is ranked by a sort, whose cost does not grow with them."""
@@ -78,46 +76,57 @@ def _answer_ranks(block: Tensor, answers: list[int], scratch: Tensor) -> Tensor:
     return counts.long().sort(dim=1).values + 1
 
 
-def _score(
-    similarity_of: Callable[[Tensor], Tensor],
-    query_pids: Tensor,
-    gallery_pids: Tensor,
-    chunk_size: int,
-    device: torch.device,
-) -> QueryScores:
-    """Score all queries, ``chunk_size`` at a time, in the order of their persons.
+@torch.no_grad()
+def score_rows(rows: Rows, query_pids: Any, gallery_pids: Any, chunk_size: int | None = None) -> QueryScores:
+    """Score every query of a similarity matrix of which rows are made on demand.
 
-    ``similarity_of`` gives the rows (b, G) of the similarity matrix for b query numbers.
+    Args:
+        rows: A function from query numbers (b,) int64 to similarities (b, G), the larger the better.
+        query_pids: Person ids (Q,).
+        gallery_pids: Person ids (G,).
+        chunk_size: Queries asked for at a time; memory is about 2 x chunk_size x G numbers. Defaults to None: as many
+            as make 2**24 similarities.
+
+    Returns:
+        One entry per query.
+
+    Raises:
+        TypeError: If the ids are not integers.
+        ValueError: If the rows have a wrong shape, a similarity is NaN or ``chunk_size`` is below 1.
     """
-    first = torch.zeros(len(query_pids), dtype=torch.long, device=device)
-    ap, inp = (torch.zeros(len(query_pids), dtype=torch.float64, device=device) for _ in range(2))
+    query_pids, gallery_pids = as_ids(query_pids, 'query_pids'), as_ids(gallery_pids, 'gallery_pids')
+    size = chunk_rows(len(query_pids), len(gallery_pids)) if chunk_size is None else positive(chunk_size, 'chunk_size')
     answer_pids, answer_order = gallery_pids.sort(stable=True)
-    chunks = query_pids.argsort(stable=True).split(chunk_size) if len(query_pids) else ()
-    for chunk in chunks:
-        rows = chunk.to(device)
-        block = similarity_of(rows)
+    places, figures = [], []
+    for chunk in query_pids.argsort(stable=True).split(size):
+        block = rows(chunk)
+        if block.shape != (len(chunk), len(gallery_pids)):
+            raise ValueError(
+                f'rows must give {(len(chunk), len(gallery_pids))} similarities, got {tuple(block.shape)}.'
+            )
         if block.isnan().any():
             raise ValueError('similarity has NaN, so its items have no order; the model diverged or divided by zero.')
         scratch = torch.empty_like(block)
         persons, sizes = query_pids[chunk].unique_consecutive(return_counts=True)
         low = torch.searchsorted(answer_pids, persons).tolist()
         high = torch.searchsorted(answer_pids, persons, right=True).tolist()
-        start = 0
-        for size, left, right in zip(sizes.tolist(), low, high, strict=True):
-            part, start = slice(start, start + size), start + size
-            if left == right:
-                continue
-            ranks = _answer_ranks(block[part], answer_order[left:right].tolist(), scratch[part])
-            found = torch.arange(1, right - left + 1, dtype=torch.float64, device=device)
-            first[rows[part]] = ranks[:, 0]
-            ap[rows[part]] = (found / ranks).mean(dim=1)
-            inp[rows[part]] = (right - left) / ranks[:, -1].double()
-    return QueryScores(first.cpu(), ap.cpu(), inp.cpu())
+        ends = sizes.cumsum(0).tolist()
+        for begin, end, left, right in zip([0, *ends], ends, low, high, strict=False):
+            if left < right:
+                answers = answer_order[left:right].tolist()
+                places.append(chunk[begin:end])
+                figures.append(_figures(_answer_ranks(block[begin:end], answers, scratch[begin:end])))
+    scores = torch.zeros(len(query_pids), 3, dtype=torch.float64)
+    if places:
+        scores[torch.cat(places)] = torch.cat(figures).cpu()
+    return QueryScores(scores[:, 0].long(), scores[:, 1], scores[:, 2])
 
 
-def _chunk_size(chunk_size: int | None, gallery: int) -> int:
-    """The number of queries to rank at a time."""
-    return max(1, BLOCK // max(gallery, 1)) if chunk_size is None else positive(chunk_size, 'chunk_size')
+def _figures(ranks: Tensor) -> Tensor:
+    """First rank, average precision and inverse negative penalty (b, 3) from ascending ranks (b, n)."""
+    found = torch.arange(1, ranks.size(1) + 1, dtype=torch.float64, device=ranks.device)
+    precision = found / ranks
+    return torch.stack([ranks[:, 0].double(), precision.mean(dim=1), precision[:, -1]], dim=1)
 
 
 @torch.no_grad()
@@ -137,10 +146,9 @@ def score_similarity(similarity: Any, query_pids: Any, gallery_pids: Any) -> Que
         ValueError: If shapes disagree or a similarity is NaN.
     """
     similarity = as_float(similarity, 'similarity')
-    query_pids = as_ids(query_pids, similarity.size(0), 'query_pids')
-    gallery_pids = as_ids(gallery_pids, similarity.size(1), 'gallery_pids')
-    chunk_size = _chunk_size(None, similarity.size(1))
-    return _score(lambda rows: similarity[rows], query_pids, gallery_pids, chunk_size, similarity.device)
+    query_pids = as_ids(query_pids, 'query_pids', similarity.size(0))
+    gallery_pids = as_ids(gallery_pids, 'gallery_pids', similarity.size(1))
+    return score_rows(lambda rows: similarity[rows.to(similarity.device)], query_pids, gallery_pids)
 
 
 @torch.no_grad()
@@ -165,10 +173,9 @@ def score_features(
         ValueError: If shapes disagree, a feature is not finite or ``chunk_size`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)
-    query_pids = as_ids(query_pids, len(query), 'query_pids')
-    gallery_pids = as_ids(gallery_pids, len(gallery), 'gallery_pids')
-    chunk_size = _chunk_size(chunk_size, len(gallery))
-    return _score(lambda rows: query[rows] @ gallery.T, query_pids, gallery_pids, chunk_size, query.device)
+    query_pids = as_ids(query_pids, 'query_pids', len(query))
+    gallery_pids = as_ids(gallery_pids, 'gallery_pids', len(gallery))
+    return score_rows(Cosine(query, gallery), query_pids, gallery_pids, chunk_size)
 
 
 def summarize(scores: QueryScores, topk: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
@@ -252,7 +259,8 @@ def rank_features(
 ) -> dict[str, float]:
     """Compute CMC, mAP and mINP from features, by cosine similarity and in bounded memory.
 
-    The same as :func:`rank_metrics` of the cosine similarities, which are never held all at once.
+    The same as :func:`rank_metrics` of the cosine similarities, which are never held all at once. Equal gallery items
+    have equal similarities, whatever the chunk size, and so keep gallery order.
 
     Args:
         query_feats: Features (Q, D); normalised inside.

@@ -9,10 +9,11 @@ from mmengine.logging import print_log
 from terminaltables import AsciiTable
 from torch import Tensor
 
-from mmtbps.registry import METRICS
+from mmtbps.registry import METRICS, RERANKERS
 
-from ..functional import QueryScores, score_features, summarize
+from ..functional import QueryScores, score_features, score_rows, summarize
 from ..functional.checks import check_topk
+from ..rerankers import Reranker
 
 
 @METRICS.register_module()
@@ -24,17 +25,20 @@ class TBPSMetric(BaseMetric):
     captions is gallery only. An answer is right when the person is the same; similarity is the cosine. Ranking is
     exact, ties keep data set order. Formulas: :mod:`mmtbps.evaluation.functional.ranking`.
 
-    The figures come as ``t2i/R@1``, ..., ``i2t/mINP`` in percent, and the main process prints them as one table.
+    The figures come as ``t2i/R@1``, ..., ``i2t/mINP`` in percent, those of a re-ranker as ``t2i+jaccard/R@1`` and so
+    on, and the main process prints them as one table.
 
     Args:
         topk: The ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
+        rerank: Configs of one or more re-rankers of the ``RERANKERS`` registry; each ranks both directions again and
+            adds a row for either. Defaults to none: validation stays quick; ask for it in ``test_evaluator``.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
             ``'cpu'``: features of a test split need no room on the accelerator.
         prefix: A name put before all keys. Defaults to None: the keys already name the direction.
         collect_dir: A folder all processes share, for gathering on the CPU. Defaults to None: a temporary one.
 
     Raises:
-        ValueError: If ``topk`` is empty or names a rank below 1.
+        ValueError: If ``topk`` is empty or names a rank below 1, or two re-rankers have one name.
     """
 
     # Not None, for which MMEngine warns at every start.
@@ -43,12 +47,17 @@ class TBPSMetric(BaseMetric):
     def __init__(
         self,
         topk: Sequence[int] = (1, 5, 10),
+        rerank: dict | Sequence[dict] = (),
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.topk = check_topk(topk)
+        self.rerank: list[Reranker] = [RERANKERS.build(r) for r in ([rerank] if isinstance(rerank, dict) else rerank)]
+        names = [reranker.name for reranker in self.rerank]
+        if len(set(names)) < len(names):
+            raise ValueError(f'TBPSMetric: two re-rankers have one name among {names}; give one of them name=....')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep features and person of each image.
@@ -95,15 +104,24 @@ class TBPSMetric(BaseMetric):
         image_pids = torch.tensor([result['person_id'] for result in results])
         text_pids = image_pids.repeat_interleave(captions)
         described = captions > 0
-        rows = {
-            't2i': score_features(texts, text_pids, images, image_pids),
-            'i2t': score_features(images[described], image_pids[described], texts, text_pids),
+        scores = {
+            **self._rank('t2i', texts, text_pids, images, image_pids),
+            **self._rank('i2t', images[described], image_pids[described], texts, text_pids),
         }
-        return self._report(rows)
+        return self._report({name: summarize(row, self.topk) for name, row in scores.items()})
 
-    def _report(self, rows: dict[str, QueryScores]) -> dict[str, float]:
-        """Average each row and print one table."""
-        figures = {name: summarize(scores, self.topk) for name, scores in rows.items()}
+    def _rank(
+        self, direction: str, query: Tensor, query_pids: Tensor, gallery: Tensor, gallery_pids: Tensor
+    ) -> dict[str, QueryScores]:
+        """Rank one direction plainly and with every re-ranker, a row each."""
+        scores = {direction: score_features(query, query_pids, gallery, gallery_pids)}
+        for reranker in self.rerank:
+            rows = reranker.prepare(query, gallery)
+            scores[f'{direction}+{reranker.name}'] = score_rows(rows, query_pids, gallery_pids)
+        return scores
+
+    def _report(self, figures: dict[str, dict[str, float]]) -> dict[str, float]:
+        """Print one table of rows and columns and make the keys ``row/column``."""
         columns = list(figures['t2i'])
         table = [['', *columns], *([name, *(f'{row[c]:.2f}' for c in columns)] for name, row in figures.items())]
         print_log('\n' + AsciiTable(table).table, logger='current')

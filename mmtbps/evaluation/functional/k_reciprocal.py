@@ -1,0 +1,178 @@
+"""k-reciprocal encoding (Zhong et al., CVPR 2017), sparse and blocked."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .checks import in_unit, positive, unit_pair
+from .neighbors import Cosine, Rows, all_rows, chunk_rows, largest
+from .sparse import SparseRows, weighted_jaccard
+
+
+class _Neighbors(NamedTuple):
+    """``near`` (N, K): the nearest items of each item, nearest first; ``scale`` (N,): its largest distance."""
+
+    near: Tensor
+    scale: Tensor
+
+
+def _distance(cosine: Tensor, scale: Tensor) -> Tensor:
+    """D = 2 - 2 cos, divided by the row's largest; 0 where that is but rounding, as all items coincide."""
+    rounding = 16 * torch.finfo(cosine.dtype).eps
+    return torch.where(scale > rounding, (2 - 2 * cosine) / scale, 0)
+
+
+def _neighbors(items: Tensor, k: int) -> _Neighbors:
+    """Find every item's nearest among all, and how far the farthest is."""
+    near, lowest = [], []
+    for block in Cosine(items, items).blocks():
+        near.append(largest(block, k))
+        lowest.append(block.amin(dim=1))
+    return _Neighbors(torch.cat(near), 2 - 2 * torch.cat(lowest))
+
+
+def _mutual(near: Tensor) -> Tensor:
+    """Which of an item's neighbours (N, K) have the item among theirs."""
+    count, k = near.shape
+    own = torch.arange(count, device=near.device)[:, None, None]
+    size = chunk_rows(count, 2 * k * k)
+    return torch.cat([(near[n] == o).any(dim=2) for n, o in zip(near.split(size), own.split(size), strict=True)])
+
+
+def _reciprocal_sets(near: Tensor, k1: int, part: slice, mutual: Tensor, half_mutual: Tensor) -> Tensor:
+    """The expanded k-reciprocal sets of some items as (entries, 2): row counted from the part's first, member."""
+    half = near[:, : half_mutual.size(1)]
+    members, is_member = near[part, : k1 + 1], mutual[part]
+    sets = torch.zeros(len(members), len(near), dtype=torch.bool, device=near.device)
+    sets.scatter_(1, members, is_member)
+    candidates, is_candidate = half[members], half_mutual[members]
+    overlap = sets.gather(1, candidates.flatten(1)).view_as(candidates) & is_candidate
+    # More than 2/3 of the half set, in integers.
+    joins = is_member & (3 * overlap.sum(dim=2) > 2 * is_candidate.sum(dim=2))
+    joined = is_candidate & joins[:, :, None]
+    sets[joined.nonzero()[:, 0], candidates[joined]] = True
+    return sets.nonzero()
+
+
+def _pair_cosines(items: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Cosine similarity of pairs of items."""
+    size = chunk_rows(len(row), 3 * items.size(1))
+    pairs = zip(row.split(size), column.split(size), strict=True)
+    return torch.cat([(items[r] * items[c]).sum(dim=1) for r, c in pairs])
+
+
+def _weights(items: Tensor, found: _Neighbors, k1: int) -> SparseRows:
+    """Encode each item by its expanded k-reciprocal set, weighted exp(-d), weights summing to 1."""
+    near, scale = found
+    mutual, half_mutual = _mutual(near[:, : k1 + 1]), _mutual(near[:, : round(k1 / 2) + 1])
+    rows, columns, values = [], [], []
+    # A part holds a flag for each item, and candidates of 8 bytes each.
+    size = chunk_rows(len(items), max(len(items), 16 * half_mutual.size(1) * mutual.size(1)))
+    for start in range(0, len(items), size):
+        part = slice(start, start + size)
+        row, column = _reciprocal_sets(near, k1, part, mutual, half_mutual).unbind(1)
+        absolute = row + start
+        weight = (-_distance(_pair_cosines(items, absolute, column), scale[absolute])).exp()
+        total = weight.new_zeros(len(near[part])).index_add_(0, row, weight)
+        rows.append(absolute)
+        columns.append(column)
+        values.append(weight / total[row])
+    return SparseRows.build(torch.cat(rows), torch.cat(columns), torch.cat(values), len(items))
+
+
+def _average(weights: SparseRows, near: Tensor) -> SparseRows:
+    """Replace each row by the mean of its nearest items' rows."""
+    count, k = near.shape
+    rows, columns, values = [], [], []
+    size = chunk_rows(count, 4 * count)
+    for start in range(0, count, size):
+        part = near[start : start + size]
+        owner, column, value = weights.entries(part.flatten())
+        dense = value.new_zeros(len(part) * count)
+        dense.index_add_(0, owner.div(k, rounding_mode='floor') * count + column, value / k)
+        place = dense.nonzero()[:, 0]
+        rows.append(place.div(count, rounding_mode='floor') + start)
+        columns.append(place % count)
+        values.append(dense[place])
+    return SparseRows.build(torch.cat(rows), torch.cat(columns), torch.cat(values), count)
+
+
+@torch.no_grad()
+def k_reciprocal_rows(
+    query_feats: Any, gallery_feats: Any, k1: int = 20, k2: int = 6, lambda_value: float = 0.3
+) -> Rows:
+    """Prepare :func:`k_reciprocal_distance` and give its rows on demand.
+
+    Args:
+        query_feats: Features (Q, D).
+        gallery_feats: Features (G, D).
+        k1: Neighbours that must be mutual. Defaults to 20.
+        k2: Neighbours averaged. Defaults to 6.
+        lambda_value: Weight of the plain distance. Defaults to 0.3.
+
+    Returns:
+        A function from query numbers (b,) to distances (b, G).
+
+    Raises:
+        TypeError: If features are not floating numbers.
+        ValueError: If shapes disagree, the gallery is empty, a feature is not finite or a setting is out of range.
+    """
+    query, gallery = unit_pair(query_feats, gallery_feats)
+    positive(len(gallery), 'the number of gallery_feats')
+    k1, k2, lambda_value = positive(k1, 'k1'), positive(k2, 'k2'), in_unit(lambda_value, 'lambda_value')
+    items = torch.cat([query, gallery])
+    found = _neighbors(items, max(k1 + 1, k2))
+    weights = _weights(items, found, k1)
+    if k2 > 1:
+        weights = _average(weights, found.near[:, :k2])
+    cosine = Cosine(query, gallery)
+    members = weights.tail(len(query)).transpose(len(items))
+
+    def rows(numbers: Tensor) -> Tensor:
+        numbers = numbers.to(query.device)
+        plain = _distance(cosine(numbers), found.scale[numbers, None])
+        jaccard = weighted_jaccard(weights, numbers, members, len(gallery), 2.0)
+        return (1 - lambda_value) * (1 - jaccard) + lambda_value * plain
+
+    return rows
+
+
+@torch.no_grad()
+def k_reciprocal_distance(
+    query_feats: Any, gallery_feats: Any, k1: int = 20, k2: int = 6, lambda_value: float = 0.3
+) -> Tensor:
+    r"""Measure distance by shared k-reciprocal neighbours.
+
+    After Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017, section 3. Over
+    all N = Q + G items together, queries first:
+
+    1. :math:`d_{ij} = (2 - 2 \cos_{ij}) / \max_j (2 - 2 \cos_{ij})`; a row whose items all coincide is 0.
+    2. :math:`R_k(i)`: those of the k + 1 nearest items of i (itself included) that have i among theirs.
+    3. :math:`R^*(i) = R_{k_1}(i)`, joined with :math:`R_h(j)`, h = round(k1 / 2) as Python rounds, of every j in it
+       of which more than 2/3 lies in :math:`R_{k_1}(i)`.
+    4. :math:`v_{ij} \propto \exp(-d_{ij})` for j in :math:`R^*(i)`, else 0, with row sum 1. A row without any mutual
+       neighbour, possible among more than k1 exact duplicates, is 0.
+    5. Local query expansion: each row becomes the mean of the rows of its k2 nearest items; k2 = 1 leaves it.
+    6. :math:`(1 - \lambda) (1 - m / (2 - m)) + \lambda d`, :math:`m_{qg} = \sum_j \min(v_{qj}, v_{gj})`.
+
+    Ties keep index order. The rows v are stored sparsely, and everything as wide as N is made block by block: memory
+    above features and result is about N (k1 + 1) neighbours, the entries of v, and blocks of 64 MB.
+
+    Args:
+        query_feats: Features (Q, D) of images or texts; normalised inside, half types are promoted to float32.
+        gallery_feats: Features (G, D), G >= 1; the same.
+        k1: Neighbours that must be mutual. Defaults to 20, as in the paper.
+        k2: Neighbours averaged, itself counted. Defaults to 6, as in the paper.
+        lambda_value: Weight of the plain distance, in 0..1. Defaults to 0.3, as in the paper.
+
+    Returns:
+        Distances (Q, G), the smaller the better.
+
+    Raises:
+        TypeError: If features are not floating numbers.
+        ValueError: If shapes disagree, the gallery is empty, a feature is not finite, ``k1`` or ``k2`` is below 1, or
+            ``lambda_value`` is outside 0..1.
+    """
+    query, gallery = unit_pair(query_feats, gallery_feats)
+    return all_rows(k_reciprocal_rows(query, gallery, k1, k2, lambda_value), query, len(gallery))

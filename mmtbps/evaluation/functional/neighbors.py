@@ -1,0 +1,141 @@
+"""Nearest neighbours by cosine similarity, exact and in bounded memory."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+BLOCK = 2**24
+"""Similarities held at a time when the caller names no chunk size (64 MB in float32)."""
+
+Rows = Callable[[Tensor], Tensor]
+"""Rows of a (Q, G) matrix on demand: query numbers (b,) -> (b, G). So no method has to hold the whole matrix."""
+
+
+def chunk_rows(count: int, width: int) -> int:
+    """The number of rows of ``width`` numbers that make a block.
+
+    Args:
+        count: How many rows there are.
+        width: Numbers in a row.
+
+    Returns:
+        At least 1 and, unless that is 0, at most ``count``.
+    """
+    return max(1, min(count, BLOCK // max(width, 1)))
+
+
+def _duplicates(feats: Tensor) -> tuple[Tensor, Tensor]:
+    """Find rows that repeat an earlier one: their numbers, and those of the rows they repeat."""
+    weights = torch.rand(feats.size(1), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = weights.to(feats.device)
+    parts = feats.split(chunk_rows(len(feats), 4 * feats.size(1)))
+    keys, order = torch.cat([(part * weights).sum(dim=1) for part in parts]).sort(stable=True)
+    _, group, sizes = keys.unique_consecutive(return_inverse=True, return_counts=True)
+    first = order[(sizes.cumsum(0) - sizes)[group]]
+    repeats = order != first
+    copy, original = order[repeats], first[repeats]
+    same = (feats[copy] == feats[original]).all(dim=1)
+    return copy[same], original[same]
+
+
+class Cosine:
+    """Rows of the matrix of cosine similarities on demand, in which duplicates tie.
+
+    A matrix product may add up the same numbers in another order at the edge of a block, so that two equal gallery
+    items differ by rounding. Here the later one gets the similarity of the first, whatever the block.
+
+    Args:
+        query: Features (Q, D), rows of length 1.
+        gallery: Features (G, D), rows of length 1, of the same type and device.
+    """
+
+    def __init__(self, query: Tensor, gallery: Tensor) -> None:
+        self.query = query
+        self.gallery = gallery
+        self._copies, self._originals = _duplicates(gallery)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Multiply some rows.
+
+        Args:
+            rows: Query numbers (b,).
+
+        Returns:
+            Similarities (b, G).
+        """
+        return self._tie(self.query[rows.to(self.query.device)] @ self.gallery.T)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Multiply all rows, block by block.
+
+        Yields:
+            Similarities (b, G) of the next b queries; the next block overwrites them.
+        """
+        rows = chunk_rows(len(self.query), len(self.gallery))
+        buffer = self.query.new_empty(rows, len(self.gallery))
+        for part in self.query.split(rows):
+            yield self._tie(torch.mm(part, self.gallery.T, out=buffer[: len(part)]))
+
+    def _tie(self, block: Tensor) -> Tensor:
+        if len(self._copies):
+            block[:, self._copies] = block[:, self._originals]
+        return block
+
+
+def largest(block: Tensor, k: int) -> Tensor:
+    """Find the k largest of each row, the largest first; equal ones keep column order, as in a stable sort.
+
+    Args:
+        block: Similarities (b, G).
+        k: How many; more than G is G.
+
+    Returns:
+        Columns (b, min(k, G)).
+    """
+    width = block.size(1)
+    if k >= width:
+        return block.argsort(dim=1, descending=True, stable=True)
+    # torch.topk orders ties as it likes: sort its choice by column, then, stably, by value ...
+    column = block.topk(k + 1, dim=1).indices.sort(dim=1).values
+    value, order = block.gather(1, column).sort(dim=1, descending=True, stable=True)
+    column = column.gather(1, order)[:, :k]
+    # ... and where the last one chosen equals the first one left out, the choice itself may be wrong.
+    tied = (value[:, k - 1] == value[:, k]).nonzero()[:, 0]
+    if len(tied):
+        column[tied] = block[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
+    return column
+
+
+def nearest(query: Tensor, gallery: Tensor, k: int) -> Tensor:
+    """Find the k nearest gallery items of each query, the nearest first; ties keep gallery order.
+
+    Args:
+        query: Features (Q, D), rows of length 1.
+        gallery: Features (G, D), rows of length 1.
+        k: How many; more than G is G.
+
+    Returns:
+        Gallery numbers (Q, min(k, G)).
+    """
+    found = [largest(block, k) for block in Cosine(query, gallery).blocks()]
+    return torch.cat(found) if found else torch.empty(0, min(k, len(gallery)), dtype=torch.long, device=query.device)
+
+
+def all_rows(rows: Rows, like: Tensor, width: int) -> Tensor:
+    """Fill the whole matrix.
+
+    Args:
+        rows: The rows on demand.
+        like: Query features (Q, D), for number, type and device.
+        width: The gallery's size G.
+
+    Returns:
+        The matrix (Q, G).
+    """
+    matrix = like.new_empty(len(like), width)
+    size = chunk_rows(len(like), 4 * width)
+    for start in range(0, len(like), size):
+        part = torch.arange(start, min(start + size, len(like)), device=like.device)
+        matrix[part[0] : part[-1] + 1] = rows(part)
+    return matrix

@@ -1,0 +1,109 @@
+"""Sparse sets: rows with few entries, of which only the entries are stored."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_ENTRIES = 2**21
+"""Pairs of entries met at a time, which bounds the memory of :func:`weighted_jaccard`."""
+
+
+class SparseRows(NamedTuple):
+    """Rows of a non-negative matrix: the entries of row i stand at ``start[i]`` to ``start[i + 1]``.
+
+    ``start`` (n + 1,), ``column`` (entries,) int64 and ``value`` (entries,) floating.
+    """
+
+    start: Tensor
+    column: Tensor
+    value: Tensor
+
+    @classmethod
+    def build(cls, row: Tensor, column: Tensor, value: Tensor, count: int) -> 'SparseRows':
+        """Make ``count`` rows of entries that are sorted by row.
+
+        Args:
+            row: Row of each entry (entries,), ascending.
+            column: Column of each entry (entries,).
+            value: Value of each entry (entries,).
+            count: How many rows there are.
+
+        Returns:
+            The rows.
+        """
+        start = torch.searchsorted(row, torch.arange(count + 1, device=row.device))
+        return cls(start, column, value)
+
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pick rows, in any order and any number of times.
+
+        Args:
+            rows: Row numbers (m,).
+
+        Returns:
+            For every entry of the picked rows the place 0..m-1 of its row in ``rows``, its column and its value.
+        """
+        begin = self.start[rows]
+        length = self.start[rows + 1] - begin
+        owner = torch.arange(len(rows), device=rows.device).repeat_interleave(length)
+        # Entry t of the answer is entry t - (entries of the rows picked before) of its own row.
+        place = (begin - (length.cumsum(0) - length))[owner] + torch.arange(len(owner), device=rows.device)
+        return owner, self.column[place], self.value[place]
+
+    def tail(self, first: int) -> 'SparseRows':
+        """Leave out the rows before ``first``.
+
+        Args:
+            first: The first row to keep.
+
+        Returns:
+            The rows from there on.
+        """
+        start = self.start[first:]
+        return SparseRows(start - start[0], self.column[start[0] :], self.value[start[0] :])
+
+    def transpose(self, width: int) -> 'SparseRows':
+        """Swap rows and columns.
+
+        Args:
+            width: How many columns there are.
+
+        Returns:
+            The ``width`` columns as rows.
+        """
+        length = self.start.diff()
+        row = torch.arange(len(length), device=length.device).repeat_interleave(length)
+        column, order = self.column.sort(stable=True)
+        return SparseRows.build(column, row[order], self.value[order], width)
+
+
+def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width: int, total: float) -> Tensor:
+    r"""Compare sets that are few entries wide with many others, without looking at pairs that share nothing.
+
+    With non-negative weights, :math:`J = m / (\text{total} - m)`, :math:`m_{ij} = \sum_c \min(a_{ic}, b_{jc})`, where
+    ``total`` is what the weights of one row of a and one of b sum to. All weights 1: the usual Jaccard index.
+
+    Args:
+        sets: The rows a.
+        rows: Which rows of a to compare (b,).
+        members: The columns of b: row c lists the rows of b that have c.
+        width: The number G of rows of b.
+        total: The sum of weights of two rows.
+
+    Returns:
+        Jaccard indices (b, G).
+    """
+    owner, column, value = sets.entries(rows)
+    shared = torch.zeros(len(rows) * width, dtype=value.dtype, device=value.device)
+    met = (members.start[column + 1] - members.start[column]).cumsum(0)
+    begin = 0
+    while begin < len(owner):
+        done = met[begin - 1] if begin else met.new_zeros(())
+        end = max(begin + 1, int(torch.searchsorted(met, done + _ENTRIES, right=True)))
+        part, other, other_value = members.entries(column[begin:end])
+        part += begin
+        shared.index_add_(0, owner[part] * width + other, torch.minimum(value[part], other_value))
+        begin = end
+    shared = shared.view(len(rows), width)
+    return shared / (total - shared)
