@@ -45,9 +45,11 @@ def info_nce(
         raise ValueError(
             f'positive has {len(positive)} anchors and negatives {len(negatives)}; give one row of negatives for each'
         )
+    positive, negatives = positive / temperature, negatives / temperature
+    # Only now: an infinity divided by a learnt temperature would give it an undefined gradient.
     if excluded is not None:
         negatives = negatives.masked_fill(excluded, float('-inf'))
-    logits = torch.cat([positive, negatives], dim=1) / temperature
+    logits = torch.cat([positive, negatives], dim=1)
     return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
 
 

@@ -1,0 +1,66 @@
+"""Few parameter groups, the same updates."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.optim import DefaultOptimWrapperConstructor
+from tiny_retriever import CONTRASTIVE_NECK, cm_moco_config, make_batch
+
+from mmtbps.engine.optimizers import GroupedOptimWrapperConstructor
+from mmtbps.registry import MODELS
+
+BIAS_RULE = dict(custom_keys=dict(bias=dict(lr_mult=2.0, decay_mult=0.0)))
+WRAPPER = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-2, weight_decay=4e-2))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(cm_moco_config(contrastive_neck=CONTRASTIVE_NECK))
+
+
+@pytest.mark.parametrize(
+    'rule',
+    [
+        None,
+        BIAS_RULE,
+        dict(norm_decay_mult=0.0, bias_lr_mult=3.0),
+        dict(custom_keys=dict(image_stream=dict(lr_mult=0.1), text=dict(lr_mult=0.1), bias=dict(decay_mult=0.0))),
+    ],
+)
+def test_same_updates_as_one_group_per_tensor(model, rule):
+    trained = []
+    for constructor in (DefaultOptimWrapperConstructor, GroupedOptimWrapperConstructor):
+        each = copy.deepcopy(model)
+        wrapper = constructor(copy.deepcopy(WRAPPER), copy.deepcopy(rule))(each)
+        for _ in range(2):
+            wrapper.update_params(sum(each.loss(**make_batch(4)).values()))
+        trained.append(each.state_dict())
+    torch.testing.assert_close(trained[1], trained[0], rtol=1e-6, atol=1e-7)
+
+
+def test_one_group_per_setting_without_the_frozen(model):
+    wrapper = GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), BIAS_RULE)(model)
+    groups = wrapper.optimizer.param_groups
+    assert [(group['lr'], group['weight_decay']) for group in groups] == [(0.01, 0.04), (0.02, 0.0)]
+    names = {id(weight): name for name, weight in model.named_parameters() if weight.requires_grad}
+    found = [[names.pop(id(weight)) for weight in group['params']] for group in groups]
+    assert not names
+    assert all('bias' in name for name in found[1])
+    assert not any('bias' in name for name in found[0])
+    assert 'image_stream.backbone.bn1.bias' in found[1]
+    assert {'heads.identity.projection', 'image_stream.backbone.attnpool.positional_embedding'} <= set(found[0])
+
+
+def test_the_log_has_one_line_per_group(model, monkeypatch):
+    lines = []
+    monkeypatch.setattr(MMLogger, 'callHandlers', lambda self, record: lines.append(record.getMessage()))
+    GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), BIAS_RULE)(model)
+    assert [line.partition(': ')[2] for line in lines] == ['lr 0.01, weight_decay 0.04', 'lr 0.02, weight_decay 0.0']
+
+
+def test_optimizer_without_weight_decay(model):
+    wrapper = GroupedOptimWrapperConstructor(dict(optimizer=dict(type='SGD', lr=0.1)), None)(model)
+    assert [group['lr'] for group in wrapper.optimizer.param_groups] == [0.1]

@@ -1,0 +1,126 @@
+"""Two processes with batches of N against one process with a batch of 2N, frozen norms, in float64."""
+
+import copy
+import functools
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.model import MMDistributedDataParallel
+from tiny_retriever import CONTRASTIVE_NECK, cm_moco_config, make_batch
+from torch import nn
+
+from mmtbps.models.utils import PairEmbeddings
+from mmtbps.registry import MODELS
+
+LOCAL, STEPS, WORLD = 4, 3, 2
+PAIRWISE = ('AlignmentHead', 'CMPMHead', 'ITCHead')
+
+
+def config(exclude='row', local_loss=False, neck=None):
+    """All kinds of heads at once; the queue of 10 wraps in the second step."""
+    model = cm_moco_config(size=10, contrastive_neck=neck, momentum=0.9)
+    model['heads']['contrastive'].update(exclude=exclude, learnable_temperature=True)
+    model['heads'].update({kind: dict(type=kind, local_loss=local_loss) for kind in PAIRWISE})
+    model['heads'].pop('alignment')
+    return model
+
+
+VARIANTS = [dict(), dict(local_loss=True), dict(exclude='batch', neck=CONTRASTIVE_NECK)]
+
+
+def train(variant, rank=None):
+    """Train a few steps; returns the losses and gradients of each step and the final state."""
+    torch.manual_seed(0)
+    model = MODELS.build(config(**variant))
+    model.init_weights()
+    model.double().train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    parallel = model if rank is None else MMDistributedDataParallel(model)
+    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+    record = []
+    for step in range(STEPS):
+        batch = make_batch(WORLD * LOCAL, seed=step, dtype=torch.float64)
+        if rank is not None:
+            part = slice(rank * LOCAL, (rank + 1) * LOCAL)
+            batch = dict(
+                inputs={name: value[part] for name, value in batch['inputs'].items()},
+                data_samples=batch['data_samples'][part],
+            )
+        model.update_key_encoders()
+        losses = parallel(**batch, mode='loss')
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        gradients = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.requires_grad}
+        optimizer.step()
+        model.queue.commit()
+        losses = {name: value.detach() for name, value in losses.items()}
+        if rank is not None:
+            for value in losses.values():
+                dist.all_reduce(value)
+                value /= WORLD
+        record.append((losses, gradients))
+    return record, copy.deepcopy(model.state_dict())
+
+
+def constants_of_others(rank):
+    """Gradient of the alignment loss when the other process's embeddings count as constants."""
+    values = torch.randn(2, 2 * LOCAL, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ids = torch.arange(2 * LOCAL) // 2
+    head = MODELS.build(dict(type='AlignmentHead', gather_with_grad=False))
+    part = slice(rank * LOCAL, (rank + 1) * LOCAL)
+    own = values[:, part].clone().requires_grad_()
+    head.loss(PairEmbeddings(own[0], own[1], ids[part]))['loss'].backward()
+    return own.grad
+
+
+def work(rank, folder):
+    """One of the two processes."""
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', f'file://{folder}/rendezvous', rank=rank, world_size=WORLD)
+    results = dict(runs=[train(variant, rank) for variant in VARIANTS], gradient=constants_of_others(rank))
+    torch.save(results, f'{folder}/{rank}.pth')
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def two_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('processes')
+    mp.spawn(work, (str(folder),), nprocs=WORLD)
+    return [torch.load(folder / f'{rank}.pth', weights_only=True) for rank in range(WORLD)]
+
+
+@functools.cache
+def one_process(number):
+    return train(VARIANTS[number])
+
+
+@pytest.mark.parametrize('number', range(len(VARIANTS)))
+def test_losses_and_gradients(two_processes, number):
+    expected, _ = one_process(number)
+    for results in two_processes:
+        for found, (losses, gradients) in zip(results['runs'][number][0], expected, strict=True):
+            torch.testing.assert_close(found[0], losses, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(found[1], gradients, rtol=1e-8, atol=1e-10)
+    assert all(losses['contrastive.loss_t2i'] > 0 for losses, _ in expected[1:])
+
+
+@pytest.mark.parametrize('number', range(len(VARIANTS)))
+def test_weights_keys_queues_and_pointer(two_processes, number):
+    _, expected = one_process(number)
+    assert expected['queue.pointer'] == STEPS * WORLD * LOCAL % 10
+    for results in two_processes:
+        torch.testing.assert_close(results['runs'][number][1], expected, rtol=1e-8, atol=1e-10)
+
+
+def test_without_gather_with_grad_the_others_are_constants(two_processes):
+    values = torch.randn(2, 2 * LOCAL, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values.requires_grad_()
+    head = MODELS.build(dict(type='AlignmentHead'))
+    head.loss(PairEmbeddings(values[0], values[1], torch.arange(2 * LOCAL) // 2))['loss'].backward()
+    for rank, results in enumerate(two_processes):
+        part = slice(rank * LOCAL, (rank + 1) * LOCAL)
+        torch.testing.assert_close(results['gradient'], values.grad[:, part])
