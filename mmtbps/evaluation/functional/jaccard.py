@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .checks import positive, unit_pair
-from .neighbors import Rows, all_rows, nearest
+from .neighbors import Rows, nearest
 from .sparse import SparseRows, weighted_jaccard
 
 
@@ -69,5 +69,4 @@ def neighbor_jaccard(query_feats: Any, gallery_feats: Any, k: int = 5) -> Tensor
         >>> neighbor_jaccard(gallery[:1], gallery, k=2)
         tensor([[1.0000, 1.0000, 0.3333]])
     """
-    query, gallery = unit_pair(query_feats, gallery_feats)
-    return all_rows(neighbor_jaccard_rows(query, gallery, k), query, len(gallery))
+    return neighbor_jaccard_rows(query_feats, gallery_feats, k)(torch.arange(len(query_feats)))

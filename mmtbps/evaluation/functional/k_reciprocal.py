@@ -7,20 +7,17 @@ from torch import Tensor
 
 from .checks import in_unit, positive, unit_pair
 from .neighbors import Cosine, Rows, all_rows, chunk_rows, largest
-from .sparse import SparseRows, weighted_jaccard
+from .sparse import SparseRows, merge, weighted_jaccard
 
 
 class _Neighbors(NamedTuple):
-    """``near`` (N, K): the nearest items of each item, nearest first; ``scale`` (N,): its largest distance."""
+    """``near`` (N, K): the nearest items of each item, nearest first; ``factor`` (N,): 2 / its largest 2 - 2 cos.
+
+    So the distance is ``factor * (1 - cos)``. Where all items coincide, the largest is but rounding, and factor is 0.
+    """
 
     near: Tensor
-    scale: Tensor
-
-
-def _distance(cosine: Tensor, scale: Tensor) -> Tensor:
-    """D = 2 - 2 cos, divided by the row's largest; 0 where that is but rounding, as all items coincide."""
-    rounding = 16 * torch.finfo(cosine.dtype).eps
-    return torch.where(scale > rounding, (2 - 2 * cosine) / scale, 0)
+    factor: Tensor
 
 
 def _neighbors(items: Tensor, k: int) -> _Neighbors:
@@ -29,7 +26,9 @@ def _neighbors(items: Tensor, k: int) -> _Neighbors:
     for block in Cosine(items, items).blocks():
         near.append(largest(block, k))
         lowest.append(block.amin(dim=1))
-    return _Neighbors(torch.cat(near), 2 - 2 * torch.cat(lowest))
+    largest_distance = 2 - 2 * torch.cat(lowest)
+    rounding = 16 * torch.finfo(items.dtype).eps
+    return _Neighbors(torch.cat(near), torch.where(largest_distance > rounding, 2 / largest_distance, 0))
 
 
 def _mutual(near: Tensor) -> Tensor:
@@ -40,19 +39,31 @@ def _mutual(near: Tensor) -> Tensor:
     return torch.cat([(near[n] == o).any(dim=2) for n, o in zip(near.split(size), own.split(size), strict=True)])
 
 
-def _reciprocal_sets(near: Tensor, k1: int, part: slice, mutual: Tensor, half_mutual: Tensor) -> Tensor:
-    """The expanded k-reciprocal sets of some items as (entries, 2): row counted from the part's first, member."""
+def _reciprocal_sets(near: Tensor, part: slice, mutual: Tensor, half_mutual: Tensor, flags: Tensor) -> Tensor:
+    """Find the expanded k-reciprocal sets of some items.
+
+    Args:
+        near: Nearest items (N, K).
+        part: The b items.
+        mutual: Which of the k1 + 1 nearest are mutual (N, k1 + 1).
+        half_mutual: The same of the nearest of the half sets (N, h + 1).
+        flags: Room for b x N flags, all False, before and after.
+
+    Returns:
+        Places ``row * N + member``, ascending; rows counted from the part's first.
+    """
     half = near[:, : half_mutual.size(1)]
-    members, is_member = near[part, : k1 + 1], mutual[part]
-    sets = torch.zeros(len(members), len(near), dtype=torch.bool, device=near.device)
-    sets.scatter_(1, members, is_member)
+    members, is_member = near[part, : mutual.size(1)], mutual[part]
     candidates, is_candidate = half[members], half_mutual[members]
-    overlap = sets.gather(1, candidates.flatten(1)).view_as(candidates) & is_candidate
+    flags.scatter_(1, members, is_member)
+    overlap = flags.gather(1, candidates.flatten(1)).view_as(candidates) & is_candidate
+    flags.scatter_(1, members, False)
     # More than 2/3 of the half set, in integers.
     joins = is_member & (3 * overlap.sum(dim=2) > 2 * is_candidate.sum(dim=2))
-    joined = is_candidate & joins[:, :, None]
-    sets[joined.nonzero()[:, 0], candidates[joined]] = True
-    return sets.nonzero()
+    first = torch.arange(len(members), device=near.device)[:, None] * len(near)
+    own = (first + members)[is_member]
+    joined = (first[:, :, None] + candidates)[is_candidate & joins[:, :, None]]
+    return torch.cat([own, joined]).sort().values.unique_consecutive()
 
 
 def _pair_cosines(items: Tensor, row: Tensor, column: Tensor) -> Tensor:
@@ -64,38 +75,37 @@ def _pair_cosines(items: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 def _weights(items: Tensor, found: _Neighbors, k1: int) -> SparseRows:
     """Encode each item by its expanded k-reciprocal set, weighted exp(-d), weights summing to 1."""
-    near, scale = found
+    near, factor = found
+    count = len(items)
     mutual, half_mutual = _mutual(near[:, : k1 + 1]), _mutual(near[:, : round(k1 / 2) + 1])
+    # A part holds a flag for each item, and some numbers of 8 bytes for each candidate.
+    size = chunk_rows(count, max(count, 16 * half_mutual.size(1) * mutual.size(1)))
+    flags = torch.zeros(size, count, dtype=torch.bool, device=items.device)
     rows, columns, values = [], [], []
-    # A part holds a flag for each item, and candidates of 8 bytes each.
-    size = chunk_rows(len(items), max(len(items), 16 * half_mutual.size(1) * mutual.size(1)))
-    for start in range(0, len(items), size):
-        part = slice(start, start + size)
-        row, column = _reciprocal_sets(near, k1, part, mutual, half_mutual).unbind(1)
-        absolute = row + start
-        weight = (-_distance(_pair_cosines(items, absolute, column), scale[absolute])).exp()
-        total = weight.new_zeros(len(near[part])).index_add_(0, row, weight)
-        rows.append(absolute)
+    for start in range(0, count, size):
+        part = slice(start, min(start + size, count))
+        place = _reciprocal_sets(near, part, mutual, half_mutual, flags[: part.stop - start])
+        row, column = place // count, place % count
+        rows.append(row + start)
         columns.append(column)
+        weight = (factor[rows[-1]] * (_pair_cosines(items, rows[-1], column) - 1)).exp()
+        total = weight.new_zeros(size).index_add_(0, row, weight)
         values.append(weight / total[row])
-    return SparseRows.build(torch.cat(rows), torch.cat(columns), torch.cat(values), len(items))
+    return SparseRows.build(torch.cat(rows), torch.cat(columns), torch.cat(values), count)
 
 
 def _average(weights: SparseRows, near: Tensor) -> SparseRows:
     """Replace each row by the mean of its nearest items' rows."""
     count, k = near.shape
-    rows, columns, values = [], [], []
-    size = chunk_rows(count, 4 * count)
+    places, values = [], []
+    size = chunk_rows(count, 256 * k)
     for start in range(0, count, size):
-        part = near[start : start + size]
-        owner, column, value = weights.entries(part.flatten())
-        dense = value.new_zeros(len(part) * count)
-        dense.index_add_(0, owner.div(k, rounding_mode='floor') * count + column, value / k)
-        place = dense.nonzero()[:, 0]
-        rows.append(place.div(count, rounding_mode='floor') + start)
-        columns.append(place % count)
-        values.append(dense[place])
-    return SparseRows.build(torch.cat(rows), torch.cat(columns), torch.cat(values), count)
+        owner, column, value = weights.entries(near[start : start + size].flatten())
+        place, total = merge((owner // k + start) * count + column, value / k)
+        places.append(place)
+        values.append(total)
+    place = torch.cat(places)
+    return SparseRows.build(place // count, place % count, torch.cat(values), count)
 
 
 @torch.no_grad()
@@ -131,9 +141,10 @@ def k_reciprocal_rows(
 
     def rows(numbers: Tensor) -> Tensor:
         numbers = numbers.to(query.device)
-        plain = _distance(cosine(numbers), found.scale[numbers, None])
         jaccard = weighted_jaccard(weights, numbers, members, len(gallery), 2.0)
-        return (1 - lambda_value) * (1 - jaccard) + lambda_value * plain
+        plain = lambda_value * found.factor[numbers, None]
+        # In place: (1 - lambda) (1 - J) + lambda d, where d = factor (1 - cos).
+        return cosine(numbers).mul_(-plain).add_(plain + 1 - lambda_value).sub_(jaccard, alpha=1 - lambda_value)
 
     return rows
 
@@ -174,5 +185,5 @@ def k_reciprocal_distance(
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite, ``k1`` or ``k2`` is below 1, or
             ``lambda_value`` is outside 0..1.
     """
-    query, gallery = unit_pair(query_feats, gallery_feats)
-    return all_rows(k_reciprocal_rows(query, gallery, k1, k2, lambda_value), query, len(gallery))
+    rows = k_reciprocal_rows(query_feats, gallery_feats, k1, k2, lambda_value)
+    return all_rows(rows, len(query_feats), len(gallery_feats))

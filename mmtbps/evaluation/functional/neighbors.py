@@ -122,20 +122,21 @@ def nearest(query: Tensor, gallery: Tensor, k: int) -> Tensor:
     return torch.cat(found) if found else torch.empty(0, min(k, len(gallery)), dtype=torch.long, device=query.device)
 
 
-def all_rows(rows: Rows, like: Tensor, width: int) -> Tensor:
-    """Fill the whole matrix.
+def all_rows(rows: Rows, count: int, width: int) -> Tensor:
+    """Fill the whole matrix, block by block.
 
     Args:
         rows: The rows on demand.
-        like: Query features (Q, D), for number, type and device.
+        count: The number Q of queries.
         width: The gallery's size G.
 
     Returns:
         The matrix (Q, G).
     """
-    matrix = like.new_empty(len(like), width)
-    size = chunk_rows(len(like), 4 * width)
-    for start in range(0, len(like), size):
-        part = torch.arange(start, min(start + size, len(like)), device=like.device)
+    parts = torch.arange(count).split(chunk_rows(count, width))
+    first = rows(parts[0])
+    matrix = first.new_empty(count, width)
+    matrix[: len(first)] = first
+    for part in parts[1:]:
         matrix[part[0] : part[-1] + 1] = rows(part)
     return matrix

@@ -66,14 +66,14 @@ def _answer_ranks(block: Tensor, answers: list[int], scratch: Tensor) -> Tensor:
         right[answers] = True
         order = block.argsort(dim=1, descending=True, stable=True)
         return right[order].nonzero()[:, 1].view(rows, len(answers)) + 1
-    counts = block.new_empty(rows, len(answers))
+    counts = block.new_empty(len(answers), rows)
     for i, column in enumerate(answers):
         own = block[:, column : column + 1]
         # Flags are written as floats, not as bools: torch sums floats several times faster.
         torch.ge(block[:, :column], own, out=scratch[:, :column])
         torch.gt(block[:, column:], own, out=scratch[:, column:])
-        torch.sum(scratch, dim=1, out=counts[:, i])
-    return counts.long().sort(dim=1).values + 1
+        torch.sum(scratch, dim=1, out=counts[i])
+    return counts.T.long().sort(dim=1).values + 1
 
 
 @torch.no_grad()

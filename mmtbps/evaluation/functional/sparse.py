@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _ENTRIES = 2**21
-"""Pairs of entries met at a time, which bounds the memory of :func:`weighted_jaccard`."""
+"""Pairs of entries met at a time, at least those of one row: this bounds the memory of :func:`weighted_jaccard`."""
 
 
 class SparseRows(NamedTuple):
@@ -95,15 +95,34 @@ def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width:
         Jaccard indices (b, G).
     """
     owner, column, value = sets.entries(rows)
-    shared = torch.zeros(len(rows) * width, dtype=value.dtype, device=value.device)
-    met = (members.start[column + 1] - members.start[column]).cumsum(0)
+    index = torch.zeros(len(rows) * width, dtype=value.dtype, device=value.device)
+    met = torch.zeros(len(rows), dtype=torch.long, device=value.device)
+    met = met.index_add_(0, owner, members.start[column + 1] - members.start[column]).cumsum(0)
     begin = 0
-    while begin < len(owner):
+    while begin < len(rows):
         done = met[begin - 1] if begin else met.new_zeros(())
         end = max(begin + 1, int(torch.searchsorted(met, done + _ENTRIES, right=True)))
-        part, other, other_value = members.entries(column[begin:end])
-        part += begin
-        shared.index_add_(0, owner[part] * width + other, torch.minimum(value[part], other_value))
+        part = slice(*torch.searchsorted(owner, torch.tensor([begin, end], device=owner.device)).tolist())
+        entry, other, other_value = members.entries(column[part])
+        place = owner[part][entry] * width + other
+        index.index_add_(0, place, torch.minimum(value[part][entry], other_value))
+        # Only what was met is not 0. A place met twice is written twice, with the same number.
+        shared = index[place]
+        index[place] = shared / (total - shared)
         begin = end
-    shared = shared.view(len(rows), width)
-    return shared / (total - shared)
+    return index.view(len(rows), width)
+
+
+def merge(place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Add up the entries of each place.
+
+    Args:
+        place: Places (entries,) int64, in any order.
+        value: Values (entries,).
+
+    Returns:
+        The places that occur, ascending, and their sums.
+    """
+    place, order = place.sort(stable=True)
+    place, group = place.unique_consecutive(return_inverse=True)
+    return place, value.new_zeros(len(place)).index_add_(0, group, value[order])
