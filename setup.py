@@ -50,7 +50,7 @@ setup(
         'mmengine>=0.10.4,<1.0',
         mmcv_requirement(),
         'mmpretrain>=1.2.0,<2.0',
-        'open_clip_torch>=2.24',
+        'open_clip_torch>=3.0,<4.0',
         'numpy>=1.24',
         'packaging',
         'terminaltables',

@@ -32,6 +32,7 @@ class ToyPEDES(CUHKPEDES):
     """
 
     METAINFO = dict(dataset='ToyPEDES')
+    statistics = {}
     annotation_help = 'tools/dataset_tools/draw_toypedes.py draws the data set; remove what is there first.'
 
     def __init__(

@@ -1,39 +1,42 @@
 dataset_type = 'ToyPEDES'
 data_root = 'data/toypedes'
+# More identities help more than more images of each.
+drawing = dict(num_train_ids=1500)
 
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=128,
     num_workers=1,
     persistent_workers=True,
     pin_memory=True,
     drop_last=True,
-    # 32 identities x 2 captions a batch.
-    sampler=dict(type='IdentitySampler', batch_size=64, num_instances=2),
-    collate_fn=dict(type='pseudo_collate'),
+    # 64 identities x 2 captions a batch.
+    sampler=dict(type='IdentitySampler', batch_size=128, num_instances=2),
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
+        drawing=drawing,
         split='train',
         tokenizer=dict(type='WordTokenizer', max_length=100),
         pipeline=[
             dict(type='LoadPersonImage'),
             dict(type='ResizeFlipCrop', size=(96, 32), padding=4),
-            dict(type='RandomErasingBox'),
             dict(type='TokenizeCaption'),
             dict(type='PackTBPSInputs'),
         ],
     ),
 )
 val_dataloader = dict(
-    batch_size=64,
+    batch_size=128,
     num_workers=1,
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
+        drawing=drawing,
         split='val',
         test_mode=True,
         tokenizer=dict(type='WordTokenizer', max_length=100),
@@ -46,15 +49,16 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=64,
+    batch_size=128,
     num_workers=1,
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
+        drawing=drawing,
         split='test',
         test_mode=True,
         tokenizer=dict(type='WordTokenizer', max_length=100),

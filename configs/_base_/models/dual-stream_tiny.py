@@ -9,15 +9,16 @@ model = dict(
     ),
     image_stream=dict(
         type='ImageStream',
-        # An attention pool from random weights hardly learns; the mean does.
-        backbone=dict(type='CLIPResNet', layers=(1, 1, 1, 1), width=16, input_size=(96, 32), pool='mean'),
+        # An attention pool from random weights hardly learns; means of parts do.
+        backbone=dict(type='CLIPResNet', layers=(1, 1, 1, 1), width=16, input_size=(96, 32), pool=None),
+        neck=dict(type='PartPooling', parts=6),
     ),
     text_stream=dict(
         type='TextStream',
         backbone=dict(type='WordEmbedding', vocab_size=None, embed_dims=128),
         neck=dict(type='BiGRUNeck', in_channels=128, hidden_size=128),
     ),
-    image_projection=dict(type='LinearProjection', in_channels=512),
+    image_projection=dict(type='LinearProjection', in_channels=6 * 512),
     text_projection=dict(type='LinearProjection', in_channels=256),
     heads=dict(
         identity=dict(type='IdentityHead', num_classes=None),

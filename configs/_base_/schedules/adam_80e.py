@@ -3,6 +3,9 @@ optim_wrapper = dict(
     type='OptimWrapper',
     # The weight decay is an L2 term of the gradient, not decoupled.
     optimizer=dict(type='Adam', lr=1e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=4e-5),
+    # Every parameter with "bias" in its name: twice the rate, no decay. One group per distinct setting.
+    constructor='GroupedOptimWrapperConstructor',
+    paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2.0, decay_mult=0.0))),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=6, by_epoch=True),

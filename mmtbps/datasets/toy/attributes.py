@@ -24,9 +24,9 @@ LOOK_ALIKE_GROUP = 3
 
 # Values and their weights. Clothes are mostly dark or neutral, as on a street: the same colours meet often.
 _TOP_COLORS = dict(
-    black=22, white=17, gray=14, navy=9, blue=8, red=6, pink=4, green=4, beige=5, brown=4, purple=3, yellow=2, orange=2
+    black=18, white=15, gray=13, navy=7, blue=8, red=7, pink=5, green=5, beige=5, brown=4, purple=4, yellow=3, orange=3
 )
-_BOTTOM_COLORS = dict(black=32, navy=18, blue=17, gray=14, beige=8, white=4, brown=4, red=2, green=1)
+_BOTTOM_COLORS = dict(black=28, navy=17, blue=17, gray=14, beige=10, white=6, brown=5, red=3, green=3)
 _SHOE_COLORS = dict(black=34, white=26, brown=14, gray=9, red=7, blue=6, pink=4)
 _BAG_COLORS = dict(black=28, brown=14, red=12, blue=12, white=8, pink=8, gray=8, green=6, yellow=4)
 _HAT_COLORS = dict(black=25, white=18, red=16, blue=14, beige=12, gray=8, yellow=7)

@@ -39,7 +39,8 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             published value.
         last_stride: Stride of the last stage; 1, usual in person search, doubles the final grid (to 24 x 8), 2 is
             CLIP's.
-        pool: ``'attention'``, CLIP's pool, or ``'mean'``, which trains from random weights where attention stalls.
+        pool: ``'attention'``, CLIP's pool; ``'mean'``, which trains from random weights where attention stalls; or None
+            for the map (N, C, H, W), which a neck pools.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -60,16 +61,16 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         output_dim: int | None = None,
         input_size: tuple[int, int] = (384, 128),
         last_stride: int = 1,
-        pool: str = 'attention',
+        pool: str | None = 'attention',
         init_cfg: dict | None = None,
     ) -> None:
         embed_dim = width * 32
         if last_stride not in (1, 2):
             raise ValueError(f'CLIPResNet: last_stride must be 1 or 2, got {last_stride}')
-        if pool not in ('attention', 'mean'):
-            raise ValueError(f"CLIPResNet: pool must be 'attention' or 'mean', got {pool!r}")
-        if pool == 'mean' and (heads is not None or output_dim not in (None, embed_dim)):
-            raise ValueError("CLIPResNet: heads and output_dim belong to pool='attention'; leave them out with 'mean'")
+        if pool not in ('attention', 'mean', None):
+            raise ValueError(f"CLIPResNet: pool must be 'attention', 'mean' or None, got {pool!r}")
+        if pool != 'attention' and (heads is not None or output_dim not in (None, embed_dim)):
+            raise ValueError(f"CLIPResNet: heads and output_dim belong to pool='attention'; leave them out with {pool!r}")
         stride = 16 * last_stride
         if any(side % stride for side in input_size):
             raise ValueError(f'CLIPResNet: input_size must be multiples of {stride}, got {tuple(input_size)}')
@@ -83,11 +84,11 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             first.avgpool = nn.Identity()
             first.downsample[0] = nn.Identity()
         grid = (input_size[0] // stride, input_size[1] // stride)
-        if pool == 'mean':
-            self.attnpool = _MeanPool()
-        else:
+        if pool == 'attention':
             self.attnpool = MeanTokenAttentionPool(grid, embed_dim, heads, output_dim)
             self.init_parameters()
+        else:
+            self.attnpool = _MeanPool() if pool == 'mean' else nn.Identity()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Fit a positional embedding of another grid to this one."""
