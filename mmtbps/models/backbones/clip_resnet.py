@@ -53,6 +53,8 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         torch.Size([2, 512])
     """
 
+    attnpool: nn.Module
+
     def __init__(
         self,
         layers: Sequence[int] = (3, 4, 6, 3),
