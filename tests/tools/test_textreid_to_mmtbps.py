@@ -1,0 +1,56 @@
+"""The converter as a command."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import load_checkpoint
+from reference_vectors import FOLDER
+from torch import nn
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'textreid_to_mmtbps.py'
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
+    runpy.run_path(str(TOOL), run_name='__main__')
+
+
+@pytest.fixture(scope='module')
+def trajectory():
+    return torch.load(FOLDER / 'traj_equal.pth', weights_only=True)
+
+
+@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: {'model': state, 'iteration': 5}])
+@pytest.mark.parametrize('suffix', ['.npy', '.pth'])
+def test_there_and_back(monkeypatch, tmp_path, trajectory, wrap, suffix):
+    table = tmp_path / f'table{suffix}'
+    np.save(table, trajectory['table']) if suffix == '.npy' else torch.save(trajectory['table'], table)
+    torch.save(wrap({f'module.{name}': value for name, value in trajectory['init'].items()}), tmp_path / 'public.pth')
+    run(monkeypatch, tmp_path / 'public.pth', tmp_path / 'ours.pth', '--word-table', table)
+    ours = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    assert torch.equal(ours['state_dict']['text_stream.backbone.table.weight'], trajectory['table'])
+    load_checkpoint(nn.Module(), str(tmp_path / 'ours.pth'))
+
+    run(monkeypatch, tmp_path / 'ours.pth', tmp_path / 'back.pth', '--reverse')
+    back = torch.load(tmp_path / 'back.pth', weights_only=True)
+    assert back.keys() == trajectory['init'].keys()
+    assert all(torch.equal(back[name], value) for name, value in trajectory['init'].items())
+
+
+def test_nothing_is_left_after_an_error(monkeypatch, tmp_path, trajectory):
+    torch.save({**trajectory['init'], 'stranger': torch.ones(1)}, tmp_path / 'public.pth')
+    with pytest.raises(ValueError, match='stranger'):
+        run(monkeypatch, tmp_path / 'public.pth', tmp_path / 'ours.pth')
+    assert [path.name for path in tmp_path.iterdir()] == ['public.pth']
+
+
+def test_the_missing_table_is_told(monkeypatch, tmp_path, trajectory, capsys):
+    torch.save(trajectory['init'], tmp_path / 'public.pth')
+    run(monkeypatch, tmp_path / 'public.pth', tmp_path / 'ours.pth')
+    assert 'no word embedding' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path / 'ours.pth', tmp_path / 'x.pth', '--reverse', '--word-table', 'table.npy')
