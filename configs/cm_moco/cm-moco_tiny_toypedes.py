@@ -8,8 +8,8 @@ _base_ = [
 
 model = dict(
     heads=dict(
+        _delete_=True,
         itc=dict(type='ITCHead'),
-        identity=dict(loss_weight=0.1),
-        alignment=dict(loss_weight=0.1),
+        contrastive=dict(type='ContrastiveHead', temperature=0.07),
     )
 )
