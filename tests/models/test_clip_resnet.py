@@ -64,8 +64,8 @@ def test_an_embedding_of_no_square_grid_is_refused():
     [
         (dict(last_stride=3), 'last_stride must be 1 or 2, got 3'),
         (dict(pool='max'), "pool must be .* got 'max'"),
-        (dict(pool='mean', heads=4), 'leave them out'),
-        (dict(pool='mean', output_dim=10), 'leave them out'),
+        (dict(pool='mean', heads=4), 'leave heads and output_dim out'),
+        (dict(pool='mean', output_dim=10), 'leave heads and output_dim out'),
         (dict(input_size=(100, 32)), r'multiples of 16, got \(100, 32\)'),
         (dict(input_size=(48, 32), last_stride=2), 'multiples of 32'),
     ],

@@ -72,7 +72,9 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         if pool not in ('attention', 'mean', None):
             raise ValueError(f"CLIPResNet: pool must be 'attention', 'mean' or None, got {pool!r}")
         if pool != 'attention' and (heads is not None or output_dim not in (None, embed_dim)):
-            raise ValueError(f"CLIPResNet: heads and output_dim belong to 'attention'; leave them out with pool={pool!r}")
+            raise ValueError(
+                f"CLIPResNet: leave heads and output_dim out with pool={pool!r}; only 'attention' has them"
+            )
         stride = 16 * last_stride
         if any(side % stride for side in input_size):
             raise ValueError(f'CLIPResNet: input_size must be multiples of {stride}, got {tuple(input_size)}')
