@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from terminaltables import AsciiTable
 from torch import Tensor
 
@@ -124,5 +124,7 @@ class TBPSMetric(BaseMetric):
         """Print one table of rows and columns and make the keys ``row/column``."""
         columns = list(figures['t2i'])
         table = [['', *columns], *([name, *(f'{row[c]:.2f}' for c in columns)] for name, row in figures.items())]
-        print_log('\n' + AsciiTable(table).table, logger='current')
+        tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
+        title = None if tested is None else f' {tested} '
+        print_log('\n' + AsciiTable(table, title).table, logger='current')
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}
