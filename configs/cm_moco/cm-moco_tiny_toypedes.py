@@ -1,4 +1,4 @@
-# The toy run with momentum contrast; see ../dual_stream/dual-stream_tiny_toypedes.py for what else differs from the paper.
+# The toy run with momentum contrast; dual-stream_tiny_toypedes.py says what else differs from the paper.
 _base_ = [
     '../_base_/models/cm-moco_tiny.py',
     '../_base_/datasets/toypedes.py',

@@ -29,8 +29,8 @@ def _history_getattr(owner: Any, name: str) -> Any:
 
 def allow_mmengine_classes() -> None:
     """Allow-list the classes of MMEngine's training state for ``torch.load(..., weights_only=True)``."""
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,

@@ -60,7 +60,8 @@ class WordVectors:
         Raises:
             ValueError: If the ending is neither.
         """
-        facts: dict[str, Any] = dict(encoder=self.encoder, encoder_hash=self.encoder_hash, dimension=str(self.vectors.shape[1]))
+        dimension = str(self.vectors.shape[1])
+        facts: dict[str, Any] = dict(encoder=self.encoder, encoder_hash=self.encoder_hash, dimension=dimension)
         vectors = self.vectors.detach().cpu().float().contiguous()
         suffix = Path(path).suffix
         if suffix == '.npz':

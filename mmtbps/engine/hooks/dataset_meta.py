@@ -5,7 +5,6 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch.utils.data import Dataset
 
 from mmtbps.registry import HOOKS
 
@@ -69,6 +68,6 @@ class DatasetMetaHook(Hook):
                 runner.logger.info(f'{type(dataset).__name__} ({dataset.split}) uses the words of {source}.')
 
 
-def _dataset(loop: Any) -> Dataset | None:
+def _dataset(loop: Any) -> Any:
     """The data set of a loop, or None as long as the loop is not built (a config) or not wanted."""
     return loop.dataloader.dataset if hasattr(loop, 'dataloader') else None
