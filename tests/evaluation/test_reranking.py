@@ -1,12 +1,14 @@
 """Re-ranking against plain oracles: Python sets, dense numpy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtbps.evaluation import functional
+from mmtbps.evaluation import KReciprocal, functional
 from mmtbps.evaluation.functional import neighbors, sparse
 
 FEW = settings(max_examples=50, deadline=None)
@@ -145,6 +147,29 @@ def test_query_expansion_equals_loop(case, k):
         np.testing.assert_allclose(found[i], unit(expected, dim=0), atol=1e-9)
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('size', [7, 1000])
+def test_shortlist_equals_the_method_on_it(dtype, size):
+    feats = people(6, 8, 16, dtype)
+    query, gallery = feats[:5], feats[5:]
+    numbers, similarity = functional.rerank_shortlist(query, gallery, functional.neighbor_jaccard_rows, size=size)
+    for i in range(len(query)):
+        shortlist = order_of(cosines(query[i : i + 1], gallery))[0, :size]
+        jaccard = jaccard_oracle(query[i : i + 1], gallery[shortlist], 5)
+        order = order_of(jaccard)[0]
+        assert numbers[i].tolist() == shortlist[order].tolist()
+        np.testing.assert_allclose(similarity[i], jaccard[0, order], atol=1e-6)
+
+
+def test_shortlist_takes_a_reranker():
+    feats = people(6, 8, 16, torch.float64)
+    reranker = KReciprocal(k1=8, k2=3)
+    numbers, similarity = functional.rerank_shortlist(feats[:1], feats[1:], reranker.prepare)
+    expected = k_reciprocal_oracle(feats[:1], feats[1:], 8, 3, 0.3)[0]
+    np.testing.assert_allclose(similarity[0], -np.sort(expected), atol=1e-9)
+    np.testing.assert_allclose(expected[numbers[0]], np.sort(expected), atol=1e-9)
+
+
 RERANK = [functional.neighbor_jaccard, functional.k_reciprocal_distance, functional.average_query_expansion]
 
 
@@ -181,6 +206,7 @@ def test_bad_features_are_named(function, query, gallery, message):
     [
         (functional.neighbor_jaccard, dict(k=0)),
         (functional.average_query_expansion, dict(k=0)),
+        (partial(functional.rerank_shortlist, prepare=functional.neighbor_jaccard_rows), dict(size=0)),
         (functional.k_reciprocal_distance, dict(k1=0)),
         (functional.k_reciprocal_distance, dict(k2=0)),
         (functional.k_reciprocal_distance, dict(lambda_value=1.5)),

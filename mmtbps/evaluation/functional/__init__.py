@@ -12,6 +12,7 @@ from .ranking import (
     score_similarity,
     summarize,
 )
+from .shortlist import rerank_shortlist
 
 __all__ = [
     'QueryScores',
@@ -22,6 +23,7 @@ __all__ = [
     'neighbor_jaccard_rows',
     'rank_features',
     'rank_metrics',
+    'rerank_shortlist',
     'score_features',
     'score_rows',
     'score_similarity',
