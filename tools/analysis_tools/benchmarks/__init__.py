@@ -8,4 +8,6 @@ help text.
 COMMANDS = {
     'sampler': 'plan of an epoch of P x K batches',
     'pipeline': 'images of a training batch, from file to device',
+    'rank': 'exact ranking figures from features',
+    'rerank': 'neighbour Jaccard, k-reciprocal encoding, shortlists',
 }
