@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import barrier
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -48,6 +49,7 @@ def train(cfg: Config) -> dict[str, float]:
     runner.train()
     if runner._test_loop is None:
         return {}
+    barrier()  # the main process may still be writing it
     best = _best_checkpoint(runner)
     if best is None:
         runner.message_hub.update_info('tested_weights', f'last epoch ({runner.epoch}): there was no validation')

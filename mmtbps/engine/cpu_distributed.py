@@ -41,4 +41,4 @@ def prepare_cpu_launcher(cfg: Config) -> None:
         raise ValueError(f'Without GPU only launcher "pytorch" works (tools/dist_train.sh), got {launcher!r}.')
     if not torch_dist.is_initialized():
         torch_dist.init_process_group('gloo')
-    cfg.setdefault('model_wrapper_cfg', dict(type='CPUDistributedDataParallel', broadcast_buffers=False))
+    cfg.setdefault('model_wrapper_cfg', dict(type='mmtbps.CPUDistributedDataParallel', broadcast_buffers=False))

@@ -1,7 +1,7 @@
 dataset_type = 'ToyPEDES'
 data_root = 'data/toypedes'
 # More identities help more than more images of each.
-drawing = dict(num_train_ids=1500)
+drawing = dict(num_train_ids=1750)
 
 train_dataloader = dict(
     batch_size=128,
