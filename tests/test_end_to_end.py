@@ -151,6 +151,16 @@ def test_without_validation_the_last_epoch_is_tested_and_named(options, tmp_path
     assert not list(tmp_path.glob('best_*'))
 
 
+def test_momentum_contrast_trains_under_autocast(options, tmp_path):
+    output = run(
+        sys.executable, 'tools/train.py', 'configs/cm_moco/cm-moco_tiny_toypedes.py', '--amp', '--auto-scale-lr',
+        '--work-dir', tmp_path, '--cfg-options', *options, 'train_cfg.max_epochs=1',
+    )  # fmt: skip
+    assert 'Scaling the original LR by 0.125' in output
+    assert 'contrastive.loss_i2t' in output
+    assert '| t2i' in output
+
+
 def test_two_processes_train_with_the_shell_script(options, tmp_path):
     output = run(
         'bash', 'tools/dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, '--cfg-options', *options,
