@@ -90,6 +90,16 @@ def test_duplicates_keep_gallery_order_whatever_the_chunk(chunk_size, dtype):
     assert found == pytest.approx(expected, abs=1e-9)
 
 
+@given(case=ranking_cases())
+@FEW
+def test_both_ways_to_count_agree(case):
+    """The way of other devices is not taken on the CPU; it must count the same."""
+    rows, _, gallery_pids = case
+    block, answers = torch.tensor(rows), [i for i, pid in enumerate(gallery_pids) if pid == gallery_pids[0]]
+    counts = ranking._count_ahead(block, answers)
+    assert counts.tolist() == ranking._count_ahead_on_host(block.numpy(), answers).tolist()
+
+
 def test_many_right_answers_take_the_sort_and_agree():
     rng = torch.Generator().manual_seed(0)
     similarity = (torch.rand(6, 700, generator=rng) * 20).round()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -122,14 +121,14 @@ def unit_rows(value: Any, name: str) -> Tensor:
         ValueError: If a number is not finite, which would make every rank below it meaningless.
     """
     feats = as_float(value, name)
-    finite = feats.isfinite().all(dim=1)
-    if not finite.all():
-        row = int((~finite).nonzero()[0])
+    length = torch.linalg.vector_norm(feats, dim=1, keepdim=True)
+    broken = ~length.isfinite()
+    if broken.any():
         raise ValueError(
-            f'{name} has {int((~finite).sum())} rows with NaN or infinity, the first is row {row}; '
-            'the model diverged or its weights are broken.'
+            f'{name} has {int(broken.sum())} rows with NaN, infinity or numbers too large to square, the first is '
+            f'row {int(broken.nonzero()[0, 0])}; the model diverged or its weights are broken.'
         )
-    return F.normalize(feats, dim=1)
+    return feats / length.clamp_min(1e-12)
 
 
 def unit_pair(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:

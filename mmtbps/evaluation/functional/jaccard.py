@@ -36,8 +36,9 @@ def neighbor_jaccard_rows(query_feats: Any, gallery_feats: Any, k: int = 5) -> R
     query, gallery = unit_pair(query_feats, gallery_feats)
     positive(len(gallery), 'the number of gallery_feats')
     k = min(positive(k, 'k'), len(gallery))
-    sets = _as_rows(nearest(query, gallery, k), query.dtype)
-    members = _as_rows(nearest(gallery, gallery, k), query.dtype).transpose(len(gallery))
+    near = nearest(torch.cat([query, gallery]), gallery, k)
+    sets = _as_rows(near[: len(query)], query.dtype)
+    members = _as_rows(near[len(query) :], query.dtype).transpose(len(gallery))
     return lambda rows: weighted_jaccard(sets, rows.to(query.device), members, len(gallery), 2 * k)
 
 

@@ -5,32 +5,33 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-BLOCK = 2**24
-"""Similarities held at a time when the caller names no chunk size (64 MB in float32)."""
+BLOCK = 2**22
+"""Numbers held at a time when the caller names no chunk size: 16 MB in float32, which a processor's cache can hold."""
 
 Rows = Callable[[Tensor], Tensor]
 """Rows of a (Q, G) matrix on demand: query numbers (b,) -> (b, G). So no method has to hold the whole matrix."""
 
 
 def chunk_rows(count: int, width: int) -> int:
-    """The number of rows of ``width`` numbers that make a block.
+    """Choose how many rows of ``width`` numbers to hold at a time.
 
     Args:
         count: How many rows there are.
         width: Numbers in a row.
 
     Returns:
-        At least 1 and, unless that is 0, at most ``count``.
+        As many as make a block, but 16 of very wide rows, since a matrix product of few rows is slow; at most
+        ``count``, at least 1.
     """
-    return max(1, min(count, BLOCK // max(width, 1)))
+    return max(1, min(count, max(16, BLOCK // max(width, 1))))
 
 
 def _duplicates(feats: Tensor) -> tuple[Tensor, Tensor]:
     """Find rows that repeat an earlier one: their numbers, and those of the rows they repeat."""
-    weights = torch.rand(feats.size(1), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(feats.size(1), dtype=feats.dtype, generator=torch.Generator().manual_seed(0))
     weights = weights.to(feats.device)
     parts = feats.split(chunk_rows(len(feats), 4 * feats.size(1)))
-    keys, order = torch.cat([(part * weights).sum(dim=1) for part in parts]).sort(stable=True)
+    keys, order = torch.cat([(part * weights).sum(dim=1, dtype=torch.float64) for part in parts]).sort(stable=True)
     _, group, sizes = keys.unique_consecutive(return_inverse=True, return_counts=True)
     first = order[(sizes.cumsum(0) - sizes)[group]]
     repeats = order != first
