@@ -71,6 +71,13 @@ def feature_cases(draw, largest_gallery=14):
     return torch.from_numpy(feats[:queries]), torch.from_numpy(feats[queries:])
 
 
+@pytest.mark.parametrize('values', [2, 40, 10**6], ids=['heavy ties', 'ties', 'hardly any'])
+@pytest.mark.parametrize(('width', 'k'), [(1, 1), (5, 9), (63, 1), (64, 1), (300, 3), (1000, 5), (1013, 12), (40, 39)])
+def test_largest_equals_a_stable_sort(width, k, values):
+    block = torch.randint(0, values, (23, width), generator=torch.Generator().manual_seed(width)).float()
+    assert neighbors.largest(block, k).tolist() == order_of(block.numpy())[:, :k].tolist()
+
+
 @given(case=feature_cases(), k=st.integers(1, 20))
 @FEW
 def test_neighbor_jaccard_equals_sets(case, k):

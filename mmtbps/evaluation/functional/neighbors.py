@@ -8,6 +8,9 @@ from torch import Tensor
 BLOCK = 2**22
 """Numbers held at a time when the caller names no chunk size: 16 MB in float32, which a processor's cache can hold."""
 
+_GROUP = 16
+"""Columns that :func:`largest` first looks at together."""
+
 Rows = Callable[[Tensor], Tensor]
 """Rows of a (Q, G) matrix on demand: query numbers (b,) -> (b, G). So no method has to hold the whole matrix."""
 
@@ -84,6 +87,22 @@ class Cosine:
         return block
 
 
+def _some_largest(block: Tensor, k: int) -> Tensor:
+    """Columns of the k largest of each row, in no order; of equal values any."""
+    width = block.size(1)
+    stride = width // _GROUP
+    if stride < 4 * k:
+        return block.topk(k, dim=1).indices
+    # The k largest are in the k groups with the largest maxima: so most columns are seen by a maximum alone, which
+    # takes less than topk. A group is every stride-th column; those beyond the last whole stride are seen anyway.
+    grouped = block[:, : stride * _GROUP].unflatten(1, (_GROUP, stride))
+    groups = grouped.amax(dim=1).topk(k, dim=1).indices
+    member = torch.arange(_GROUP, device=block.device)[:, None] * stride
+    rest = torch.arange(stride * _GROUP, width, device=block.device).expand(len(block), -1)
+    column = torch.cat([(groups[:, None] + member).flatten(1), rest], dim=1)
+    return column.gather(1, block.gather(1, column).topk(k, dim=1).indices)
+
+
 def largest(block: Tensor, k: int) -> Tensor:
     """Find the k largest of each row, the largest first; equal ones keep column order, as in a stable sort.
 
@@ -97,8 +116,8 @@ def largest(block: Tensor, k: int) -> Tensor:
     width = block.size(1)
     if k >= width:
         return block.argsort(dim=1, descending=True, stable=True)
-    # torch.topk orders ties as it likes: sort its choice by column, then, stably, by value ...
-    column = block.topk(k + 1, dim=1).indices.sort(dim=1).values
+    # Equal values come in any order: sort the choice by column, then, stably, by value ...
+    column = _some_largest(block, k + 1).sort(dim=1).values
     value, order = block.gather(1, column).sort(dim=1, descending=True, stable=True)
     column = column.gather(1, order)[:, :k]
     # ... and where the last one chosen equals the first one left out, the choice itself may be wrong.
