@@ -16,7 +16,7 @@ of a person's queries are taken together.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +81,17 @@ def _answer_ranks(block: Tensor, answers: list[int]) -> Tensor:
     return counts.sort(dim=1).values + 1
 
 
+def _persons(query_pids: Tensor, gallery_pids: Tensor, order: Tensor) -> Iterator[tuple[slice, list[int]]]:
+    """Of sorted queries and a sorted gallery: each person's queries and right answers, where there are any."""
+    persons, sizes = query_pids.unique_consecutive(return_counts=True)
+    low = torch.searchsorted(gallery_pids, persons).tolist()
+    high = torch.searchsorted(gallery_pids, persons, right=True).tolist()
+    ends = sizes.cumsum(0).tolist()
+    for begin, end, left, right in zip([0, *ends], ends, low, high, strict=False):
+        if left < right:
+            yield slice(begin, end), order[left:right].tolist()
+
+
 @torch.no_grad()
 def score_rows(rows: Rows, query_pids: Any, gallery_pids: Any, chunk_size: int | None = None) -> QueryScores:
     """Score every query of a similarity matrix of which rows are made on demand.
@@ -96,30 +107,22 @@ def score_rows(rows: Rows, query_pids: Any, gallery_pids: Any, chunk_size: int |
         One entry per query.
 
     Raises:
-        TypeError: If the ids are not integers.
+        TypeError: If the similarities are not floating numbers or the ids not integers.
         ValueError: If the rows have a wrong shape, a similarity is NaN or ``chunk_size`` is below 1.
     """
     query_pids, gallery_pids = as_ids(query_pids, 'query_pids'), as_ids(gallery_pids, 'gallery_pids')
     size = chunk_rows(len(query_pids), len(gallery_pids)) if chunk_size is None else positive(chunk_size, 'chunk_size')
-    answer_pids, answer_order = gallery_pids.sort(stable=True)
+    sorted_pids, order = gallery_pids.sort(stable=True)
     places, figures = [], []
     for chunk in query_pids.argsort(stable=True).split(size):
-        block = rows(chunk)
+        block = as_float(rows(chunk), 'similarity')
         if block.shape != (len(chunk), len(gallery_pids)):
-            raise ValueError(
-                f'rows must give {(len(chunk), len(gallery_pids))} similarities, got {tuple(block.shape)}.'
-            )
+            raise ValueError(f'rows must give {(len(chunk), len(gallery_pids))} numbers, got {tuple(block.shape)}.')
         if block.isnan().any():
             raise ValueError('similarity has NaN, so its items have no order; the model diverged or divided by zero.')
-        persons, sizes = query_pids[chunk].unique_consecutive(return_counts=True)
-        low = torch.searchsorted(answer_pids, persons).tolist()
-        high = torch.searchsorted(answer_pids, persons, right=True).tolist()
-        ends = sizes.cumsum(0).tolist()
-        for begin, end, left, right in zip([0, *ends], ends, low, high, strict=False):
-            if left < right:
-                answers = answer_order[left:right].tolist()
-                places.append(chunk[begin:end])
-                figures.append(_figures(_answer_ranks(block[begin:end], answers)))
+        for part, answers in _persons(query_pids[chunk], sorted_pids, order):
+            places.append(chunk[part])
+            figures.append(_figures(_answer_ranks(block[part], answers)))
     scores = torch.zeros(len(query_pids), 3, dtype=torch.float64)
     if places:
         scores[torch.cat(places)] = torch.cat(figures).cpu()
