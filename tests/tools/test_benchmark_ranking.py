@@ -39,3 +39,11 @@ def test_rerank_agrees_with_the_usual_forms(measure):
 
 def test_rerank_measures_the_parts_asked_for(measure):
     assert set(measure('rerank --parts jaccard --dim 8 --captions 12 --images 9 --plain-queries 3')) == {'jaccard'}
+
+
+def test_growth_measures_and_draws(measure, tmp_path):
+    plot = tmp_path / 'growth.png'
+    figures = measure(f'growth --sizes 30 60 --queries 4 --full-up-to 30 --shortlist 20 --dim 8 --plot {plot}')
+    assert set(figures['rank']) == {'30', '60'}
+    assert set(figures['k-reciprocal, full']) == {'30'}
+    assert plot.stat().st_size > 1000

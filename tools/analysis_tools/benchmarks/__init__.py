@@ -10,4 +10,5 @@ COMMANDS = {
     'pipeline': 'images of a training batch, from file to device',
     'rank': 'exact ranking figures from features',
     'rerank': 'neighbour Jaccard, k-reciprocal encoding, shortlists',
+    'growth': 'time and memory of ranking and re-ranking as the gallery grows',
 }
