@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtbps.evaluation import KReciprocal, functional
+from mmtbps.evaluation import KReciprocal, NeighborJaccard, functional
 from mmtbps.evaluation.functional import neighbors, sparse
 
 FEW = settings(max_examples=50, deadline=None)
@@ -168,10 +168,32 @@ def test_shortlist_equals_the_method_on_it(dtype, size):
         np.testing.assert_allclose(similarity[i], jaccard[0, order], atol=1e-6)
 
 
+@given(case=feature_cases(), k=st.integers(1, 20), size=st.integers(1, 20))
+@FEW
+def test_shortlist_jaccard_is_part_of_the_full_matrix(case, k, size):
+    query, gallery = case
+    numbers, cosine, jaccard = functional.shortlist_jaccard(query, gallery, k, size)
+    expected = cosines(query, gallery)
+    assert numbers.tolist() == order_of(expected)[:, :size].tolist()
+    np.testing.assert_allclose(cosine, np.take_along_axis(expected, numbers.numpy(), 1), atol=1e-8)
+    full = jaccard_oracle(query, gallery, k)
+    np.testing.assert_allclose(jaccard, np.take_along_axis(full, numbers.numpy(), 1), atol=1e-12)
+
+
+def test_shortlist_of_the_whole_gallery_is_the_full_ranking():
+    feats = people(6, 8, 16, torch.float64)
+    query, gallery = feats[::8], feats[1:]
+    reranker = NeighborJaccard(weight=0.5)
+    numbers, similarity = reranker.shortlist(query, gallery, size=len(gallery))
+    full = reranker.prepare(query, gallery)(torch.arange(len(query)))
+    torch.testing.assert_close(similarity, full.gather(1, numbers))
+    torch.testing.assert_close(similarity, full.sort(dim=1, descending=True).values)
+
+
 def test_shortlist_takes_a_reranker():
     feats = people(6, 8, 16, torch.float64)
     reranker = KReciprocal(k1=8, k2=3)
-    numbers, similarity = functional.rerank_shortlist(feats[:1], feats[1:], reranker.prepare)
+    numbers, similarity = reranker.shortlist(feats[:1], feats[1:], size=500)
     expected = k_reciprocal_oracle(feats[:1], feats[1:], 8, 3, 0.3)[0]
     np.testing.assert_allclose(similarity[0], -np.sort(expected), atol=1e-9)
     np.testing.assert_allclose(expected[numbers[0]], np.sort(expected), atol=1e-9)
@@ -214,6 +236,8 @@ def test_bad_features_are_named(function, query, gallery, message):
         (functional.neighbor_jaccard, dict(k=0)),
         (functional.average_query_expansion, dict(k=0)),
         (partial(functional.rerank_shortlist, prepare=functional.neighbor_jaccard_rows), dict(size=0)),
+        (functional.shortlist_jaccard, dict(k=0)),
+        (functional.shortlist_jaccard, dict(size=0)),
         (functional.k_reciprocal_distance, dict(k1=0)),
         (functional.k_reciprocal_distance, dict(k2=0)),
         (functional.k_reciprocal_distance, dict(lambda_value=1.5)),

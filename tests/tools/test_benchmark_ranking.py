@@ -30,7 +30,7 @@ def test_rank_agrees_with_argsort(measure):
 
 def test_rerank_agrees_with_the_usual_forms(measure):
     sizes = '--dim 16 --captions 40 --images 21 --plain-queries 40 --queries 12 --gallery 60'
-    large = '--large-queries 5 --large-gallery 120 --full-gallery 90 --shortlist 90'
+    large = '--large-queries 5 --large-gallery 120 --full-gallery 90 --jaccard-shortlist 90'
     figures = measure(f'rerank {sizes} {large}')
     assert figures['jaccard']['largest difference to Python sets'] < 1e-6
     assert figures['k-reciprocal']['largest difference to dense numpy'] < 1e-5
@@ -43,7 +43,8 @@ def test_rerank_measures_the_parts_asked_for(measure):
 
 def test_growth_measures_and_draws(measure, tmp_path):
     plot = tmp_path / 'growth.png'
-    figures = measure(f'growth --sizes 30 60 --queries 4 --full-up-to 30 --shortlist 20 --dim 8 --plot {plot}')
+    sizes = '--sizes 30 60 --queries 4 --full-up-to 30 --k-reciprocal-shortlist 20 --dim 8'
+    figures = measure(f'growth {sizes} --plot {plot}')
     assert set(figures['rank']) == {'30', '60'}
     assert set(figures['k-reciprocal, full']) == {'30'}
     assert plot.stat().st_size > 1000

@@ -12,7 +12,7 @@ from .ranking import (
     score_similarity,
     summarize,
 )
-from .shortlist import rerank_shortlist
+from .shortlist import rerank_shortlist, shortlist_jaccard
 
 __all__ = [
     'QueryScores',
@@ -27,5 +27,6 @@ __all__ = [
     'score_features',
     'score_rows',
     'score_similarity',
+    'shortlist_jaccard',
     'summarize',
 ]

@@ -23,10 +23,10 @@ def chunk_rows(count: int, width: int) -> int:
         width: Numbers in a row.
 
     Returns:
-        As many as make a block, but 16 of very wide rows, since a matrix product of few rows is slow; at most
+        As many as make a block, but 64 of very wide rows, since a matrix product of few rows is slow; at most
         ``count``, at least 1.
     """
-    return max(1, min(count, max(16, BLOCK // max(width, 1))))
+    return max(1, min(count, max(64, BLOCK // max(width, 1))))
 
 
 def _duplicates(feats: Tensor) -> tuple[Tensor, Tensor]:

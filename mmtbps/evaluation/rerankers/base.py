@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from ..functional import rerank_shortlist
 from ..functional.neighbors import Rows
 
 
@@ -38,3 +39,18 @@ class Reranker(ABC):
         Returns:
             A function from query numbers (b,) int64, on the host, to similarities (b, G), the larger the better.
         """
+
+    def shortlist(self, query_feats: Tensor, gallery_feats: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Re-rank only the gallery items nearest to each query, for galleries that outgrow :meth:`prepare`.
+
+        Here with :func:`mmtbps.evaluation.functional.rerank_shortlist`, which serves any method.
+
+        Args:
+            query_feats: Features (Q, D), not normalised.
+            gallery_feats: Features (G, D), not normalised.
+            size: Items in a shortlist, K; more than G is G.
+
+        Returns:
+            Gallery numbers and similarities (Q, K), the best first.
+        """
+        return rerank_shortlist(query_feats, gallery_feats, self.prepare, size)

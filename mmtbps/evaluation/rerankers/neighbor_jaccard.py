@@ -4,9 +4,9 @@ from torch import Tensor
 
 from mmtbps.registry import RERANKERS
 
-from ..functional import neighbor_jaccard_rows
+from ..functional import neighbor_jaccard_rows, shortlist_jaccard
 from ..functional.checks import positive, unit_pair
-from ..functional.neighbors import Cosine, Rows
+from ..functional.neighbors import Cosine, Rows, largest
 from .base import Reranker
 
 
@@ -45,3 +45,19 @@ class NeighborJaccard(Reranker):
         query, gallery = unit_pair(query_feats, gallery_feats)
         cosine, jaccard = Cosine(query, gallery), neighbor_jaccard_rows(query, gallery, self.k)
         return lambda rows: cosine(rows) + self.weight * jaccard(rows)
+
+    def shortlist(self, query_feats: Tensor, gallery_feats: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Re-rank only the gallery items nearest to each query, with the similarities of the full method.
+
+        Args:
+            query_feats: Features (Q, D).
+            gallery_feats: Features (G, D).
+            size: Items in a shortlist, K; more than G is G.
+
+        Returns:
+            Gallery numbers and similarities (Q, K), the best first; ties keep the order of the plain ranking.
+        """
+        numbers, cosine, jaccard = shortlist_jaccard(query_feats, gallery_feats, self.k, size)
+        similarity = cosine + self.weight * jaccard
+        order = largest(similarity, size)
+        return numbers.gather(1, order), similarity.gather(1, order)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from mmtbps.evaluation import KReciprocal, NeighborJaccard
-from mmtbps.evaluation.functional import k_reciprocal_distance, neighbor_jaccard, rank_features, rerank_shortlist
+from mmtbps.evaluation.functional import k_reciprocal_distance, neighbor_jaccard, rank_features
 
 from .common import time_in_turn
 from .features import peak_growth, person_features
@@ -23,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--sizes', nargs='+', type=int, default=sizes, help='gallery sizes (default: %(default)s)')
     parser.add_argument('--queries', type=int, default=100, help='(default: %(default)s)')
     parser.add_argument('--full-up-to', type=int, default=10**5, help='(default: %(default)s)')
-    parser.add_argument('--shortlist', type=int, default=500, help='(default: %(default)s)')
+    parser.add_argument('--jaccard-shortlist', type=int, default=50, help='(default: %(default)s)')
+    parser.add_argument('--k-reciprocal-shortlist', type=int, default=500, help='(default: %(default)s)')
     parser.add_argument('--dim', type=int, default=256, help='(default: %(default)s)')
     parser.add_argument('--plot', metavar='PNG', help='draw the curves into this file (needs matplotlib)')
 
@@ -34,13 +34,10 @@ def _methods(args: argparse.Namespace, size: int) -> dict[str, Callable[[], Any]
     query, query_pids = person_features(args.queries, persons, args.dim, noise=2.0, seed=1)
     gallery, gallery_pids = person_features(size, persons, args.dim, noise=1.5, seed=2)
 
-    def shortlist(prepare: Callable[[Tensor, Tensor], Any]) -> Any:
-        return rerank_shortlist(query, gallery, prepare, args.shortlist)
-
     methods = {
         'rank': lambda: rank_features(query, query_pids, gallery, gallery_pids),
-        'jaccard, shortlist': lambda: shortlist(NeighborJaccard().prepare),
-        'k-reciprocal, shortlist': lambda: shortlist(KReciprocal().prepare),
+        'jaccard, shortlist': lambda: NeighborJaccard().shortlist(query, gallery, args.jaccard_shortlist),
+        'k-reciprocal, shortlist': lambda: KReciprocal().shortlist(query, gallery, args.k_reciprocal_shortlist),
     }
     if size <= args.full_up_to:
         methods['jaccard, full'] = lambda: neighbor_jaccard(query, gallery)

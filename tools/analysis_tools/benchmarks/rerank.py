@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mmtbps.evaluation import KReciprocal, NeighborJaccard, Reranker
-from mmtbps.evaluation.functional import k_reciprocal_distance, neighbor_jaccard, rerank_shortlist
+from mmtbps.evaluation.functional import k_reciprocal_distance, neighbor_jaccard
 from mmtbps.evaluation.functional.neighbors import all_rows, largest
 
 from .common import median_ratio, time_in_turn
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--large-queries', type=int, default=1000, help='shortlist (default: %(default)s)')
     parser.add_argument('--large-gallery', type=int, default=1_000_000, help='shortlist (default: %(default)s)')
     parser.add_argument('--full-gallery', type=int, default=100_000, help='shortlist (default: %(default)s)')
-    parser.add_argument('--shortlist', type=int, default=500, help='shortlist (default: %(default)s)')
+    parser.add_argument('--jaccard-shortlist', type=int, default=50, help='shortlist (default: %(default)s)')
+    parser.add_argument('--k-reciprocal-shortlist', type=int, default=500, help='shortlist (default: %(default)s)')
 
 
 def once(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -110,13 +111,14 @@ def run_k_reciprocal(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_shortlist(args: argparse.Namespace) -> dict[str, Any]:
     """A large gallery, and agreement on a smaller one."""
-    return {reranker.name: _shortlist_figures(reranker, args) for reranker in (NeighborJaccard(), KReciprocal())}
+    sizes = {NeighborJaccard(): args.jaccard_shortlist, KReciprocal(): args.k_reciprocal_shortlist}
+    return {reranker.name: _shortlist_figures(reranker, size, args) for reranker, size in sizes.items()}
 
 
-def _shortlist_figures(reranker: Reranker, args: argparse.Namespace) -> dict[str, float]:
+def _shortlist_figures(reranker: Reranker, size: int, args: argparse.Namespace) -> dict[str, float]:
     """Agreement, time and memory of one method."""
     query, gallery = _retrieval(args.large_queries, args.full_gallery, args.dim)
-    found, _ = rerank_shortlist(query, gallery, reranker.prepare, args.shortlist)
+    found, _ = reranker.shortlist(query, gallery, size)
     full = largest(all_rows(reranker.prepare(query, gallery), len(query), len(gallery)), 10)
     pairs = zip(found[:, :10].tolist(), full.tolist(), strict=True)
     same = [(set(short) == set(long), short[0] == long[0]) for short, long in pairs]
@@ -124,7 +126,7 @@ def _shortlist_figures(reranker: Reranker, args: argparse.Namespace) -> dict[str
     seconds = []
 
     def large() -> None:
-        seconds.append(once(lambda: rerank_shortlist(query, gallery, reranker.prepare, args.shortlist))[0])
+        seconds.append(once(lambda: reranker.shortlist(query, gallery, size))[0])
 
     memory = peak_growth(large)
     return {
