@@ -1,6 +1,3 @@
-dataset_type = 'CUHKPEDES'
-data_root = 'data/cuhk_pedes'
-
 train_dataloader = dict(
     batch_size=128,
     num_workers=8,
@@ -11,8 +8,8 @@ train_dataloader = dict(
     sampler=dict(type='IdentitySampler', batch_size=128, num_instances=4),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
+        type='CUHKPEDES',
+        data_root='data/cuhk_pedes',
         split='train',
         tokenizer=dict(type='WordTokenizer', max_length=100),
         pipeline=[
@@ -32,8 +29,8 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
+        type='CUHKPEDES',
+        data_root='data/cuhk_pedes',
         split='val',
         test_mode=True,
         tokenizer=dict(type='WordTokenizer', max_length=100),
@@ -45,27 +42,7 @@ val_dataloader = dict(
         ],
     ),
 )
-test_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        test_mode=True,
-        tokenizer=dict(type='WordTokenizer', max_length=100),
-        pipeline=[
-            dict(type='LoadPersonImage'),
-            dict(type='Resize', scale=(128, 384)),
-            dict(type='TokenizeCaption'),
-            dict(type='PackTBPSInputs'),
-        ],
-    ),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], split='test'))
 
 val_evaluator = dict(type='TBPSMetric')
 test_evaluator = val_evaluator

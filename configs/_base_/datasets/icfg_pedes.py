@@ -1,72 +1,7 @@
 # There is no published val split: the data set class carves one out of train.
-dataset_type = 'ICFGPEDES'
-data_root = 'data/icfg_pedes'
+_base_ = './cuhk_pedes.py'
 
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=True,
-    # 32 identities x 4 captions a batch.
-    sampler=dict(type='IdentitySampler', batch_size=128, num_instances=4),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        tokenizer=dict(type='WordTokenizer', max_length=100),
-        pipeline=[
-            dict(type='LoadPersonImage'),
-            dict(type='ResizeFlipCrop', size=(384, 128), padding=10),
-            dict(type='RandomErasingBox'),
-            dict(type='TokenizeCaption'),
-            dict(type='PackTBPSInputs'),
-        ],
-    ),
-)
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='val',
-        test_mode=True,
-        tokenizer=dict(type='WordTokenizer', max_length=100),
-        pipeline=[
-            dict(type='LoadPersonImage'),
-            dict(type='Resize', scale=(128, 384)),
-            dict(type='TokenizeCaption'),
-            dict(type='PackTBPSInputs'),
-        ],
-    ),
-)
-test_dataloader = dict(
-    batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        test_mode=True,
-        tokenizer=dict(type='WordTokenizer', max_length=100),
-        pipeline=[
-            dict(type='LoadPersonImage'),
-            dict(type='Resize', scale=(128, 384)),
-            dict(type='TokenizeCaption'),
-            dict(type='PackTBPSInputs'),
-        ],
-    ),
-)
-
-val_evaluator = dict(type='TBPSMetric')
-test_evaluator = val_evaluator
+files = dict(type='ICFGPEDES', data_root='data/icfg_pedes')
+train_dataloader = dict(dataset=files)
+val_dataloader = dict(dataset=files)
+test_dataloader = dict(dataset=files)

@@ -1,4 +1,3 @@
-dataset_type = 'ToyPEDES'
 data_root = 'data/toypedes'
 # More identities help more than more images of each.
 drawing = dict(num_train_ids=1750)
@@ -7,13 +6,12 @@ train_dataloader = dict(
     batch_size=128,
     num_workers=1,
     persistent_workers=True,
-    pin_memory=True,
     drop_last=True,
     # 64 identities x 2 captions a batch.
     sampler=dict(type='IdentitySampler', batch_size=128, num_instances=2),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type=dataset_type,
+        type='ToyPEDES',
         data_root=data_root,
         drawing=drawing,
         split='train',
@@ -30,11 +28,10 @@ val_dataloader = dict(
     batch_size=128,
     num_workers=1,
     persistent_workers=True,
-    pin_memory=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type=dataset_type,
+        type='ToyPEDES',
         data_root=data_root,
         drawing=drawing,
         split='val',
@@ -48,28 +45,7 @@ val_dataloader = dict(
         ],
     ),
 )
-test_dataloader = dict(
-    batch_size=128,
-    num_workers=1,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        drawing=drawing,
-        split='test',
-        test_mode=True,
-        tokenizer=dict(type='WordTokenizer', max_length=100),
-        pipeline=[
-            dict(type='LoadPersonImage'),
-            dict(type='Resize', scale=(32, 96)),
-            dict(type='TokenizeCaption'),
-            dict(type='PackTBPSInputs'),
-        ],
-    ),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], split='test'))
 
 val_evaluator = dict(type='TBPSMetric')
 test_evaluator = val_evaluator
