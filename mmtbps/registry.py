@@ -11,8 +11,10 @@ from mmpretrain import registry as mmpretrain_registry
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'ENCODERS',
     'EVALUATORS',
     'HOOKS',
+    'INDEXES',
     'LOG_PROCESSORS',
     'LOOPS',
     'METRICS',
@@ -66,6 +68,9 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 METRICS = _child('METRICS', 'evaluation')
 # MMPretrain has no such concept, so this node is a root.
 RERANKERS = Registry('reranker', scope='mmtbps', locations=['mmtbps.evaluation'])
+# Nor has it these two: what turns images and sentences into features, and what finds the nearest of them.
+ENCODERS = Registry('encoder', scope='mmtbps', locations=['mmtbps.search'])
+INDEXES = Registry('index', scope='mmtbps', locations=['mmtbps.search'])
 EVALUATORS = _child('EVALUATORS', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
 VISBACKENDS = _child('VISBACKENDS', 'visualization')

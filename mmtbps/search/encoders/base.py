@@ -1,0 +1,145 @@
+"""What turns images and sentences into features that can be compared."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmtbps.evaluation.functional.checks import positive, unit_rows
+from mmtbps.version import __version__
+
+__all__ = ['Encoder', 'Fingerprint', 'ImageSource']
+
+ImageSource = str | Path | np.ndarray
+"""An image file, or a picture (H, W, 3) uint8, BGR, as MMCV reads it."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What decides a feature: two features may be compared only if these agree.
+
+    Args:
+        weights: Hash of the model's weights.
+        model: Hash of the model's config.
+        preprocessing: Hash of what is done to images and sentences before, words of the tokenizer included.
+        version: The library's version. Another one is no ground for refusal; it is there for the curious.
+    """
+
+    weights: str
+    model: str
+    preprocessing: str
+    version: str = __version__
+
+    def differences(self, other: 'Fingerprint') -> list[str]:
+        """Name the parts in which two fingerprints differ, the version left out."""
+        return [name for name in ('weights', 'model', 'preprocessing') if getattr(self, name) != getattr(other, name)]
+
+    def require(self, other: 'Fingerprint', what: str) -> None:
+        """Refuse features of another model.
+
+        Args:
+            other: The fingerprint of the features.
+            what: Where they are, for the message.
+
+        Raises:
+            ValueError: If they were made otherwise.
+        """
+        different = self.differences(other)
+        if different:
+            raise ValueError(
+                f'{what} was made by another model: {", ".join(different)} differ (weights {other.weights[:12]} there, '
+                f'{self.weights[:12]} here; mmtbps {other.version} there, {self.version} here), and features of '
+                'different models cannot be compared. Take the config and checkpoint it was made with, or index again.'
+            )
+
+    def to_dict(self) -> dict[str, str]:
+        """The parts by name, for JSON."""
+        return asdict(self)
+
+
+class Encoder(ABC):
+    """Base class of encoders: images and sentences in, rows of length 1 in one common space out.
+
+    A subclass sets the attributes, writes :meth:`embed_images`, :meth:`embed_texts` and :meth:`describe`, and
+    registers itself in ``ENCODERS``. Nothing else of the search knows of models.
+
+    Attributes:
+        image_loader (Callable): From one image to a tensor (3, H, W), always of the same size. It runs in loader
+            workers, so that it must be picklable and should not hold the model.
+        preprocessing (dict): What is done to images and sentences before they are encoded, in plain numbers, strings,
+            lists and dicts.
+        fingerprint (Fingerprint): What decides the features.
+    """
+
+    image_loader: Callable[[ImageSource], Tensor]
+    preprocessing: dict[str, Any]
+    fingerprint: Fingerprint
+
+    @abstractmethod
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Embed one batch of loaded images (N, 3, H, W) as (N, D), normalised or not."""
+
+    @abstractmethod
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed one batch of sentences, at least one, as (M, D), normalised or not."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """A config of plain strings and numbers from which ``ENCODERS`` builds this encoder again, without device."""
+
+    def encode_images(self, images: Sequence[ImageSource], batch_size: int = 64) -> Tensor:
+        """Load and encode images in this process.
+
+        Args:
+            images: Files or pictures.
+            batch_size: Images at a time. Defaults to 64, some hundred megabytes of activations.
+
+        Returns:
+            Features (N, D), float32 on the host, rows of length 1.
+
+        Raises:
+            OSError: If an image cannot be read.
+            ValueError: If there is no image, or a feature is not finite.
+        """
+        return self._in_batches(
+            list(images), batch_size, lambda part: self.encode_batch(torch.stack([self.image_loader(i) for i in part]))
+        )
+
+    def encode_batch(self, images: Tensor) -> Tensor:
+        """Encode one batch of loaded images (N, 3, H, W); returns features as :meth:`encode_images` does."""
+        return unit_rows(self.embed_images(images), 'image features').float().cpu()
+
+    def encode_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+        """Encode sentences.
+
+        Args:
+            texts: Sentences, none of them blank.
+            batch_size: Sentences at a time. Defaults to 256.
+
+        Returns:
+            Features (M, D), float32 on the host, rows of length 1.
+
+        Raises:
+            TypeError: If one is no string.
+            ValueError: If there is none, one has no word, or a feature is not finite.
+        """
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f'sentence {number} must be a string, got {type(text).__name__}.')
+            if not any(letter.isalnum() for letter in text):
+                raise ValueError(f'sentence {number} is {text!r}, which has no word; describe the person.')
+        return self._in_batches(
+            list(texts), batch_size, lambda part: unit_rows(self.embed_texts(part), 'text features').float().cpu()
+        )
+
+    @staticmethod
+    def _in_batches(items: list, batch_size: int, encode: Callable[[list], Tensor]) -> Tensor:
+        if not items:
+            raise ValueError('There is nothing to encode: the list is empty.')
+        size = positive(batch_size, 'batch_size')
+        return torch.cat([encode(items[start : start + size]) for start in range(0, len(items), size)])

@@ -1,0 +1,173 @@
+"""An encoder that is a trained retriever of this library."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmtbps.apis.data_sizes import resolve_data_sizes
+from mmtbps.datasets.tokenizers import Tokenizer
+from mmtbps.models.data_preprocessor import pad_tokens
+from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
+from mmtbps.utils.checkpoint import load_checkpoint_file
+
+from .base import Encoder, Fingerprint, ImageSource
+
+__all__ = ['ModelEncoder', 'PipelineLoader', 'hash_json']
+
+
+def hash_json(value: Any) -> str:
+    """Hash of plain data, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def hash_weights(model: nn.Module) -> str:
+    """Hash of all names, types, shapes and bytes of a model's weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+class PipelineLoader:
+    """Run the test pipeline of a config on one image.
+
+    Args:
+        pipeline: Configs of the transforms, of which the first reads the file.
+        tokenizer: What the pipeline's caption transforms ask for; an image comes without captions.
+    """
+
+    def __init__(self, pipeline: Sequence[dict], tokenizer: Tokenizer) -> None:
+        self.transforms = [TRANSFORMS.build(dict(transform)) for transform in pipeline]
+        self.tokenizer = tokenizer
+
+    def __call__(self, image: ImageSource) -> Tensor:
+        """Load one image.
+
+        Args:
+            image: A file, or a picture (H, W, 3) uint8, BGR.
+
+        Returns:
+            What the model's data preprocessor takes, (3, H, W) uint8.
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
+        transforms = self.transforms
+        results: dict[str, Any] = dict(tokenizer=self.tokenizer, captions=[])
+        if isinstance(image, np.ndarray):
+            transforms = [transform for transform in transforms if not isinstance(transform, LoadImageFromFile)]
+            results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+        else:
+            results['img_path'] = str(image)
+        for transform in transforms:
+            results = transform(results)
+        return results['inputs']['image']
+
+
+@ENCODERS.register_module()
+class ModelEncoder(Encoder):
+    """A retriever, its weights and the preprocessing of its config.
+
+    Args:
+        config: A config, its file, or its text. The test pipeline and tokenizer are those of ``test_dataloader`` (or
+            ``val_dataloader``).
+        checkpoint: File of the weights; words and sizes that training decided are read from it.
+        device: Where the model runs. Defaults to ``'cpu'``.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If the config lacks a test set, or the checkpoint does not fit the model.
+    """
+
+    def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
+        stored = load_checkpoint_file(checkpoint)
+        meta = stored.get('meta', {}).get('dataset_meta') or {}
+        cfg = resolve_data_sizes(_read_config(config), meta)
+        dataset = _evaluation_set(cfg)
+        self.checkpoint = Path(checkpoint).absolute()
+        self.device = torch.device(device)
+        self.config = _essentials(cfg, dataset)
+        self.tokenizer: Tokenizer = TOKENIZER.build(dict(dataset.get('tokenizer', dict(type='WordTokenizer'))))
+        if meta.get('vocabulary') is not None:
+            self.tokenizer.set_vocabulary(meta['vocabulary'])
+        self.model = _load(cfg.model, stored, self.checkpoint).to(self.device)
+        self.image_loader = PipelineLoader(dataset.pipeline, self.tokenizer)
+        self.preprocessing = dict(
+            pipeline=_plain(dataset.pipeline),
+            data_preprocessor=_plain(cfg.model.get('data_preprocessor')),
+            tokenizer=_plain(dataset.get('tokenizer')),
+            vocabulary=hash_json(self.tokenizer.vocabulary),
+        )
+        self.fingerprint = Fingerprint(
+            hash_weights(self.model), hash_json(_plain(cfg.model)), hash_json(self.preprocessing)
+        )
+
+    @torch.inference_mode()
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Embed one batch of loaded images (N, 3, H, W) as (N, D), not normalised."""
+        samples = [DataSample(tokens=[]) for _ in images]
+        batch = self.model.data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))
+        return self.model.encode_image(batch['inputs']['images'])
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed one batch of sentences as (M, D), not normalised."""
+        tokens, lengths = pad_tokens([self.tokenizer.encode(text) for text in texts], self.tokenizer.pad_id)
+        return self.model.encode_text(tokens.to(self.device), lengths.to(self.device))
+
+    def describe(self) -> dict[str, Any]:
+        """The essential part of the config as text, and where the checkpoint is."""
+        return dict(type='ModelEncoder', config=self.config.pretty_text, checkpoint=str(self.checkpoint))
+
+
+def _read_config(config: Config | str | Path) -> Config:
+    if isinstance(config, Config):
+        return copy.deepcopy(config)
+    if '\n' in str(config):
+        return Config.fromstring(str(config), '.py')
+    return Config.fromfile(config)
+
+
+def _evaluation_set(cfg: Config) -> Any:
+    for name in ('test_dataloader', 'val_dataloader'):
+        if cfg.get(name):
+            return cfg[name].dataset
+    raise ValueError(
+        f'{cfg.filename or "The config"} has neither test_dataloader nor val_dataloader, whose dataset says how images '
+        'and sentences are prepared (pipeline, tokenizer).'
+    )
+
+
+def _essentials(cfg: Config, dataset: Any) -> Config:
+    """What is needed of a config to build the encoder again."""
+    keys = ('type', 'tokenizer', 'pipeline')
+    kept = dict(dataset={key: dataset[key] for key in keys if key in dataset})
+    return Config(dict(default_scope=cfg.get('default_scope', 'mmtbps'), model=cfg.model, test_dataloader=kept))
+
+
+def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
+    model = MODELS.build(config)
+    found = model.load_state_dict(stored.get('state_dict', stored), strict=False)
+    if found.missing_keys or found.unexpected_keys:
+        raise ValueError(
+            f'{checkpoint} does not fit the model of the config: it lacks {found.missing_keys[:3]} '
+            f'({len(found.missing_keys)} in all) and has {found.unexpected_keys[:3]} too many '
+            f'({len(found.unexpected_keys)} in all). Take the config that it was trained with.'
+        )
+    return model.eval()
+
+
+def _plain(value: Any) -> Any:
+    """Turn config types into plain ones, tuples into lists, as they come back from JSON."""
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,108 @@
+"""What is known of an image besides its pixels: from a table, or from its path."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ['MetadataSource', 'read_table']
+
+_PATH_COLUMNS = ('path', 'image', 'img_path', 'file_path')
+
+
+def read_table(file: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read a CSV file with a header, or a JSONL file with one object a line.
+
+    Args:
+        file: The file; ``.jsonl`` is JSONL, all else is CSV. Numbers of a CSV become numbers.
+
+    Yields:
+        The place of the row, for messages, and the row.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If a line is no JSON object or a CSV row has more fields than the header.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise FileNotFoundError(f'There is no table {file}.')
+    with file.open(encoding='utf-8-sig', newline='') as stream:
+        if file.suffix.lower() == '.jsonl':
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield f'{file}, line {number}', _json_object(line, f'{file}, line {number}')
+            return
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            if None in row:
+                raise ValueError(f'{file}, line {number}: more fields than the header has. Quote fields with commas.')
+            yield f'{file}, line {number}', {key: number_or_text(value) for key, value in row.items() if value}
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f'{where}: no JSON ({error}).') from error
+    if not isinstance(value, dict):
+        raise ValueError(f'{where}: an object is expected, but got {type(value).__name__}.')
+    return value
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Read a number where there is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+class MetadataSource:
+    r"""Facts by image, for filters such as ``camera = c1`` or ``time >= 1200``.
+
+    Args:
+        table: A CSV or JSONL file with a column ``path`` (or ``image``, ``img_path``, ``file_path``), relative to the
+            table's own folder unless absolute; every other column is a fact. Defaults to None: no table.
+        pattern: A regular expression with named groups that is searched for in each path, such as
+            ``r'(?P<camera>c\d+)_(?P<time>\d+)'``. Numbers become numbers. Defaults to None: no pattern.
+
+    Raises:
+        FileNotFoundError: If the table is not there.
+        ValueError: If the table names no path or the pattern no group.
+    """
+
+    def __init__(self, table: str | Path | None = None, pattern: str | None = None) -> None:
+        self._facts = {} if table is None else _facts_of(Path(table))
+        self._pattern = None if pattern is None else _compile(pattern)
+
+    def of(self, path: str) -> dict[str, Any]:
+        """What is known of the image with this absolute path."""
+        match = None if self._pattern is None else self._pattern.search(path)
+        groups = {} if match is None else match.groupdict()
+        facts: dict[str, Any] = {key: number_or_text(value) for key, value in groups.items() if value is not None}
+        return {**facts, **self._facts.get(path, {})}
+
+
+def _facts_of(table: Path) -> dict[str, dict[str, Any]]:
+    facts = {}
+    for where, row in read_table(table):
+        column = next((name for name in _PATH_COLUMNS if name in row), None)
+        if column is None:
+            raise ValueError(f'{where}: no path; one of the columns {", ".join(_PATH_COLUMNS)} must name the image.')
+        path = os.path.abspath(table.parent / str(row.pop(column)))
+        facts[path] = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
+    return facts
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f'pattern {pattern!r} is no regular expression: {error}.') from error
+    if not compiled.groupindex:
+        raise ValueError(f'pattern {pattern!r} has no named group, such as (?P<camera>c\\d+).')
+    return compiled

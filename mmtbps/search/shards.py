@@ -1,0 +1,97 @@
+"""Files that hold the features of one block of images, and all that is needed to trust them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mmtbps.utils.checkpoint import write_atomically
+
+from .encoders.base import Fingerprint
+from .gallery import GalleryImage
+
+__all__ = ['BrokenImage', 'Shard', 'checksum', 'read_shard', 'write_shard']
+
+
+@dataclass(frozen=True)
+class BrokenImage:
+    """An image that could not be read, and why."""
+
+    image: GalleryImage
+    error: str
+
+
+@dataclass
+class Shard:
+    """Features of a block of images.
+
+    Args:
+        features: (n, D) float32, rows of length 1.
+        images: The images they belong to, n of them.
+        fingerprint: What made them.
+        broken: Images of the block that could not be read.
+    """
+
+    features: Tensor
+    images: Sequence[GalleryImage]
+    fingerprint: Fingerprint
+    broken: Sequence[BrokenImage] = field(default_factory=list)
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def write_shard(path: str | Path, shard: Shard) -> str:
+    """Write a shard as one safetensors file, whole or not at all.
+
+    Args:
+        path: The file.
+        shard: What to write; images and fingerprint go into the file's header.
+
+    Returns:
+        The file's SHA-256.
+    """
+    header = dict(
+        images=json.dumps([image.to_list() for image in shard.images]),
+        fingerprint=json.dumps(shard.fingerprint.to_dict()),
+        broken=json.dumps([[*entry.image.to_list(), entry.error] for entry in shard.broken]),
+    )
+    content = save({'features': shard.features.contiguous()}, header)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_shard(path: str | Path) -> Shard:
+    """Read a shard; its features are mapped from the file, not copied into memory.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is damaged or no shard.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'The features {path} are not there.')
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            header, features = file.metadata(), file.get_tensor('features')
+        images = [GalleryImage(*values) for values in json.loads(header['images'])]
+        broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in json.loads(header['broken'])]
+        fingerprint = Fingerprint(**json.loads(header['fingerprint']))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{path} is damaged or holds no features of a gallery ({error}). Make it again.') from error
+    if features.dim() != 2 or features.dtype != torch.float32 or len(features) != len(images):
+        raise ValueError(
+            f'{path}: {tuple(features.shape)} features of {features.dtype} for {len(images)} images. Make it again.'
+        )
+    return Shard(features, images, fingerprint, broken)

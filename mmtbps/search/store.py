@@ -1,0 +1,221 @@
+"""The features of a gallery, in memory or in a folder, block by block."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmtbps.utils.checkpoint import write_atomically
+
+from .encoders.base import Fingerprint
+from .gallery import GalleryImage
+from .shards import Shard, read_shard, write_shard
+
+__all__ = ['FORMAT', 'MANIFEST', 'GalleryStore']
+
+MANIFEST = 'index.json'
+FORMAT = 1
+"""Of the folder; raised when an older library could not read it."""
+
+
+class GalleryStore:
+    """Features and images of a gallery. An image has a row, which it keeps until it is removed.
+
+    Rows only ever grow: a removed image leaves a dead row behind, a changed one gets a new row. In a folder each block
+    of rows is one file, and ``index.json`` says which files count and which of their rows are dead. Both are written
+    atomically, so that a kill loses no more than the block at hand.
+
+    Args:
+        fingerprint: What makes the features.
+        folder: Where blocks are kept. Defaults to None: in memory, until :meth:`save`.
+
+    Attributes:
+        images (list[GalleryImage]): The image of each row.
+        alive (np.ndarray): Which rows count, bool (number of rows,).
+        extra (dict): Further entries of ``index.json``: what the searcher wants to know again.
+    """
+
+    def __init__(self, fingerprint: Fingerprint, folder: str | Path | None = None) -> None:
+        self.fingerprint = fingerprint
+        self.folder = None if folder is None else Path(folder)
+        self.images: list[GalleryImage] = []
+        self.alive = np.zeros(0, dtype=bool)
+        self.extra: dict[str, Any] = {}
+        self._rows: dict[str, int] = {}
+        self._shards: list[Shard] = []
+        self._files: list[dict[str, Any]] = []
+        self._starts = [0]
+
+    @property
+    def num_rows(self) -> int:
+        """Rows, dead ones included."""
+        return self._starts[-1]
+
+    @property
+    def dim(self) -> int:
+        """Width D of a feature; 0 as long as there is none."""
+        return self._shards[0].features.size(1) if self._shards else 0
+
+    def __len__(self) -> int:
+        """Images that count."""
+        return len(self._rows)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._rows
+
+    def paths(self) -> list[str]:
+        """Paths of the images that count."""
+        return list(self._rows)
+
+    def row(self, path: str) -> int:
+        """The row of an image that counts."""
+        return self._rows[path]
+
+    def append(self, shard: Shard) -> None:
+        """Add a block; images that are there already are replaced. With a folder it is written at once.
+
+        Args:
+            shard: The block; one without images is passed over.
+
+        Raises:
+            ValueError: If another model made it, or its features have another width.
+        """
+        self.fingerprint.require(shard.fingerprint, 'The block of features')
+        if not len(shard.images):
+            return
+        if self._shards and shard.features.size(1) != self.dim:
+            raise ValueError(f'The gallery has features of width {self.dim}, the block of {shard.features.size(1)}.')
+        entry: dict[str, Any] = {}
+        if self.folder is not None:
+            entry = _write_block(self.folder, len(self._shards), shard)
+        self._admit(shard, entry)
+        self.commit()
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Let images no longer count; call :meth:`commit` afterwards."""
+        for path in paths:
+            self.alive[self._rows.pop(path)] = False
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Gather the features of some rows (n,) int64: (n, D)."""
+        features = torch.empty(len(rows), self.dim)
+        shard = torch.bucketize(rows, torch.tensor(self._starts[1:]), right=True)
+        for number in shard.unique().tolist():
+            chosen = shard == number
+            features[chosen] = self._shards[number].features[rows[chosen] - self._starts[number]]
+        return features
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, Tensor]]:
+        """Go through the features from a row on.
+
+        Args:
+            start: The first row wanted. Defaults to 0.
+
+        Yields:
+            The number of the first row of a block, and its features.
+        """
+        for begin, end, shard in zip(self._starts, self._starts[1:], self._shards, strict=False):
+            if end > start:
+                skip = max(0, start - begin)
+                yield begin + skip, shard.features[skip:]
+
+    def _admit(self, shard: Shard, entry: dict[str, Any]) -> None:
+        """Take over a block and the rows that replace others."""
+        first = self.num_rows
+        self.remove(image.path for image in shard.images if image.path in self._rows)
+        self._rows.update((image.path, first + offset) for offset, image in enumerate(shard.images))
+        self._shards.append(Shard(shard.features, (), shard.fingerprint))
+        self._files.append(entry)
+        self._starts.append(first + len(shard.images))
+        self.images.extend(shard.images)
+        self.alive = np.concatenate([self.alive, np.ones(len(shard.images), dtype=bool)])
+
+    def commit(self) -> None:
+        """Write ``index.json``, if there is a folder: what is not named there does not count."""
+        if self.folder is None:
+            return
+        shards = []
+        for start, end, entry in zip(self._starts, self._starts[1:], self._files, strict=False):
+            dead = np.flatnonzero(~self.alive[start:end]).tolist()
+            shards.append(dict(entry, dead=dead))
+        content = dict(self.extra, format=FORMAT, fingerprint=self.fingerprint.to_dict(), shards=shards)
+        write_atomically(self.folder / MANIFEST, json.dumps(content, indent=1).encode())
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything to a folder, which is the gallery's from then on.
+
+        Args:
+            folder: An empty or new folder, or the gallery's own.
+
+        Raises:
+            FileExistsError: If the folder has another gallery.
+        """
+        folder = Path(folder)
+        if self.folder is not None and folder.absolute() == self.folder.absolute():
+            return
+        if (folder / MANIFEST).exists():
+            raise FileExistsError(f'{folder} has an index already. Choose another folder or remove that one.')
+        self.folder = folder
+        self._files = [
+            _write_block(folder, number, Shard(shard.features, self.images[start:end], shard.fingerprint))
+            for number, (shard, start, end) in enumerate(
+                zip(self._shards, self._starts, self._starts[1:], strict=False)
+            )
+        ]
+        self.commit()
+
+    @classmethod
+    def load(cls, folder: str | Path) -> 'GalleryStore':
+        """Read a folder; features stay on disk and are mapped into memory.
+
+        Args:
+            folder: A folder that :meth:`save` or indexing wrote.
+
+        Raises:
+            FileNotFoundError: If there is no index.
+            ValueError: If it cannot be read, or a newer library wrote it.
+        """
+        content = read_manifest(folder)
+        store = cls(Fingerprint(**content.pop('fingerprint')), folder)
+        for entry in content.pop('shards'):
+            shard = read_shard(Path(folder) / entry['file'])
+            if len(shard.images) != entry['count']:
+                raise ValueError(f'{folder}/{entry["file"]} is not the file of {MANIFEST}. Index again.')
+            dead = entry.pop('dead')
+            start = store.num_rows
+            store._admit(shard, entry)
+            store.remove(
+                path for offset in dead if store._rows.get(path := store.images[start + offset].path) == start + offset
+            )
+        store.extra = {key: value for key, value in content.items() if key != 'format'}
+        return store
+
+
+def _write_block(folder: Path, number: int, shard: Shard) -> dict[str, Any]:
+    name = f'features/{number:06d}.safetensors'
+    return dict(file=name, sha256=write_shard(folder / name, shard), count=len(shard.images))
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """Read ``index.json`` of an index.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it cannot be read, or a newer library wrote it.
+    """
+    file = Path(folder) / MANIFEST
+    if not file.is_file():
+        raise FileNotFoundError(f'There is no index in {folder}: {MANIFEST} is missing. Make one (Searcher.index).')
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+        version = content['format']
+        content['fingerprint'], content['shards']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{file} cannot be read as an index ({error!r}). Index again.') from error
+    if version != FORMAT:
+        raise ValueError(f'{file} has format {version}, this library reads {FORMAT}. Index again.')
+    return content

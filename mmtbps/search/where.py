@@ -1,0 +1,100 @@
+"""Conditions on what is known of images."""
+
+import json
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .metadata import number_or_text
+
+__all__ = ['Condition', 'WhereLike', 'parse_where']
+
+WhereLike = str | Sequence[str] | Mapping[str, Any]
+"""``'camera = c1'``, several of these, or a mapping of names and values (a list of values: any of them)."""
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    '=': operator.eq,
+    '!=': operator.ne,
+    '<': operator.lt,
+    '<=': operator.le,
+    '>': operator.gt,
+    '>=': operator.ge,
+    'in': lambda value, values: value in values,
+}
+_TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s*(.+?)\s*$')
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison of a fact.
+
+    Args:
+        name: The fact's name, such as ``'camera'``.
+        sign: ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=`` or ``in``.
+        value: A number or string; a tuple of them for ``in``.
+
+    Raises:
+        ValueError: If the sign is none of these.
+    """
+
+    name: str
+    sign: str
+    value: Any
+
+    def __post_init__(self) -> None:
+        if self.sign not in _OPERATORS:
+            raise ValueError(f'{self.sign!r} is no comparison; there are {", ".join(_OPERATORS)}.')
+
+    def holds(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether an image with these facts is meant. One that lacks the fact, or has text for a number, is not."""
+        if self.name not in metadata:
+            return False
+        value = metadata[self.name]
+        if self.sign != 'in' and isinstance(value, str) != isinstance(self.value, str):
+            return False
+        return bool(_OPERATORS[self.sign](value, self.value))
+
+    @property
+    def expression(self) -> str:
+        """The same for Milvus, where facts stand in a JSON field ``metadata``."""
+        sign = '==' if self.sign == '=' else self.sign
+        value = list(self.value) if self.sign == 'in' else self.value
+        return f'metadata[{json.dumps(self.name)}] {sign} {json.dumps(value)}'
+
+
+def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
+    """Read conditions, all of which must hold.
+
+    Args:
+        where: See ``WhereLike``; numbers in text become numbers. None is no condition.
+
+    Returns:
+        The conditions.
+
+    Raises:
+        ValueError: If a text is no comparison.
+
+    Example:
+        >>> parse_where(['camera = c1', 'time >= 1200'])
+        (Condition(name='camera', sign='=', value='c1'), Condition(name='time', sign='>=', value=1200))
+    """
+    if where is None:
+        return ()
+    if isinstance(where, Mapping):
+        return tuple(_equal(name, value) for name, value in where.items())
+    return tuple(_parse(text) for text in ([where] if isinstance(where, str) else where))
+
+
+def _equal(name: str, value: Any) -> Condition:
+    several = isinstance(value, list | tuple | set)
+    return Condition(name, 'in', tuple(value)) if several else Condition(name, '=', value)
+
+
+def _parse(text: str) -> Condition:
+    match = _TEXT.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no condition; write one such as 'camera = c1' or 'time >= 1200'.")
+    name, sign, value = match.groups()
+    return Condition(name, '=' if sign == '==' else sign, number_or_text(value))
