@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.fileio import dump
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis import train
@@ -22,6 +24,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='resume from this checkpoint, or without a value from the latest one in the work directory',
     )
+    parser.add_argument('--out', help='write the figures of the test to this file (.json, .yaml or .pkl)')
     parser.add_argument('--amp', action='store_true', help='mixed precision: fp16 with a scaler on GPU, bf16 on CPU')
     parser.add_argument('--no-validate', action='store_true', help='no validation; the last epoch is tested')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size')
@@ -43,11 +46,13 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     cfg.launcher = args.launcher
-    train(
+    metrics = train(
         apply_train_options(
             cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr
         )
     )
+    if args.out and is_main_process():
+        dump(metrics, args.out)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,172 @@
+"""What a study compares: variants of configs, each with several seeds."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmtbps.utils.checkpoint import write_atomically
+
+__all__ = ['Study', 'StudyRun', 'Variant']
+
+_STUDY_KEYS = {'title', 'seeds', 'metrics', 'changes', 'variants'}
+_VARIANT_KEYS = {'config', 'label', 'changes'}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a study.
+
+    Args:
+        name: Key in the study file, and the folder of its runs.
+        label: What tables and plots call it.
+        config: The complete config, changes included.
+    """
+
+    name: str
+    label: str
+    config: Config
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One training of a study: a variant with a seed.
+
+    Args:
+        variant: The variant.
+        seed: The seed.
+        folder: Its work directory. The config, the log and the result lie beside it, with its name.
+    """
+
+    variant: Variant
+    seed: int
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The run's own config, complete."""
+        return self.folder.with_suffix('.py')
+
+    @property
+    def log_file(self) -> Path:
+        """What the run printed."""
+        return self.folder.with_suffix('.log')
+
+    @property
+    def result_file(self) -> Path:
+        """Metrics on test and seconds of training; there only once the run is complete."""
+        return self.folder.with_suffix('.json')
+
+    def write_config(self) -> None:
+        """Write the run's config; one that it was begun with must be the same.
+
+        Raises:
+            ValueError: If it is another one.
+        """
+        if self.config_file.is_file():
+            self._check_config()
+        else:
+            write_atomically(self.config_file, self._config_text().encode())
+
+    def read_result(self) -> dict[str, float] | None:
+        """Read the result.
+
+        Returns:
+            Metrics on test and ``'train_seconds'``, or None as long as the run is not complete.
+
+        Raises:
+            ValueError: If it is the result of another config.
+        """
+        if not self.result_file.is_file():
+            return None
+        self._check_config()
+        return json.loads(self.result_file.read_text(encoding='utf-8'))
+
+    def _config_text(self) -> str:
+        config = self.variant.config.copy()
+        config.merge_from_dict({'randomness.seed': self.seed})
+        return config.pretty_text
+
+    def _check_config(self) -> None:
+        if self.config_file.read_text(encoding='utf-8') != self._config_text():
+            raise ValueError(
+                f'{self.config_file} differs from what study and configs say now. Take another work directory, or '
+                'remove the file with the folder, the log and the result beside it.'
+            )
+
+
+@dataclass(frozen=True)
+class Study:
+    """Variants of configs that are trained with the same seeds and compared by their metrics on test.
+
+    Args:
+        name: Name of the study file.
+        title: What the study asks.
+        seeds: Seeds of every variant. Three show how much a difference is worth.
+        metrics: Keys of the metrics to report, such as ``'t2i/R@1'``.
+        variants: What is compared.
+    """
+
+    name: str
+    title: str
+    seeds: Sequence[int]
+    metrics: Sequence[str]
+    variants: Sequence[Variant]
+
+    @classmethod
+    def fromfile(cls, path: str | Path) -> 'Study':
+        """Read a study file, a Python config.
+
+        ``title``, ``seeds``, ``metrics`` and ``variants`` are required. Each variant has a ``config`` (its path from
+        the study file), and may have a ``label`` and ``changes``, which are merged into the config as a leaf's
+        settings are into its base (``_delete_`` included; keys may have dots). ``changes`` beside ``variants`` are
+        merged into all of them first. Names that begin with ``_`` are the file's own variables.
+
+        Args:
+            path: The file.
+
+        Raises:
+            FileNotFoundError: If the file or one of the configs is not there.
+            ValueError: If keys are missing or unknown, or seeds or variants are given twice or not at all.
+        """
+        path = Path(path)
+        content = {key: value for key, value in Config.fromfile(path).to_dict().items() if not key.startswith('_')}
+        _check_keys(content, _STUDY_KEYS, _STUDY_KEYS - {'changes'}, str(path))
+        for key in ('seeds', 'metrics', 'variants'):
+            if not content[key] or len(set(content[key])) != len(content[key]):
+                raise ValueError(f'{path}: {key} must be given, none of them twice, but got {content[key]!r}.')
+        variants = [
+            _read_variant(path, name, variant, content.get('changes', {}))
+            for name, variant in content['variants'].items()
+        ]
+        return cls(path.stem, content['title'], content['seeds'], content['metrics'], variants)
+
+    def runs(self, work_dir: str | Path) -> Iterator[StudyRun]:
+        """List the runs seed by seed, so that a study that is stopped early has compared all variants.
+
+        Args:
+            work_dir: Folder of the study.
+
+        Yields:
+            The runs.
+        """
+        for seed in self.seeds:
+            for variant in self.variants:
+                yield StudyRun(variant, seed, Path(work_dir) / variant.name / f'seed_{seed}')
+
+
+def _read_variant(path: Path, name: str, variant: Mapping[str, Any], common: Mapping[str, Any]) -> Variant:
+    _check_keys(variant, _VARIANT_KEYS, {'config'}, f'{path}: variant {name!r}')
+    config = Config.fromfile(path.parent / variant['config'])
+    for changes in (common, variant.get('changes', {})):
+        config.merge_from_dict(dict(changes))
+    return Variant(name, variant.get('label', name), config)
+
+
+def _check_keys(content: Mapping[str, Any], known: set[str], required: set[str], where: str) -> None:
+    unknown, missing = sorted(set(content) - known), sorted(required - set(content))
+    if unknown or missing:
+        raise ValueError(f'{where}: missing keys {missing}, unknown keys {unknown}; known are {sorted(known)}.')

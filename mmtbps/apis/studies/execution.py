@@ -1,0 +1,117 @@
+"""Runs the trainings of a study, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.runner import find_latest_checkpoint
+from mmengine.utils import ProgressBar
+
+import mmtbps
+from mmtbps.utils.checkpoint import load_checkpoint_file, write_atomically
+
+from .definition import Study, StudyRun
+
+__all__ = ['run_study']
+
+_TRAIN_TOOL = Path(mmtbps.__file__).parent / '.mim' / 'tools' / 'train.py'
+_POLL_SECONDS = 0.2
+
+
+def run_study(
+    study: Study, work_dir: str | Path, jobs: int = 1, threads: int = 1, prefix: Sequence[str] = ()
+) -> list[StudyRun]:
+    """Train and test every variant with every seed.
+
+    A run that has a result is not repeated, and one that was interrupted resumes from its latest checkpoint. A run
+    that fails does not stop the others.
+
+    Args:
+        study: The study.
+        work_dir: Folder of the study.
+        jobs: Runs at a time. Defaults to 1.
+        threads: Threads of each (``OMP_NUM_THREADS``). Defaults to 1: small models gain little from more, and several
+            programs with more threads than cores slow each other down severalfold.
+        prefix: Command in front of each training's, such as ``['srun', '--gres=gpu:1']``. Defaults to none.
+
+    Returns:
+        All runs.
+
+    Raises:
+        ValueError: If ``jobs`` or ``threads`` is below 1, or a run was begun with another config.
+        RuntimeError: If runs failed; names their logs.
+    """
+    for name, value in (('jobs', jobs), ('threads', threads)):
+        if value < 1:
+            raise ValueError(f'{name} must be at least 1, but got {value}.')
+    runs = list(study.runs(work_dir))
+    for run in runs:
+        run.write_config()
+    waiting = [run for run in runs if run.read_result() is None]
+    print(f'{study.title}: {len(runs)} runs, {len(runs) - len(waiting)} of them done already', file=sys.stderr)
+    failed = _run_all(waiting, jobs, threads, prefix)
+    if failed:
+        logs = '; '.join(f'{run.log_file} ({_last_line(run.log_file)})' for run in failed)
+        raise RuntimeError(f'{len(failed)} of {len(runs)} runs failed, see {logs}')
+    return runs
+
+
+def _run_all(waiting: Sequence[StudyRun], jobs: int, threads: int, prefix: Sequence[str]) -> list[StudyRun]:
+    """Keep ``jobs`` processes busy; returns the runs that failed."""
+    if not waiting:
+        return []
+    bar = ProgressBar(len(waiting), file=sys.stderr)
+    queue, failed = list(waiting), list[StudyRun]()
+    running: list[tuple[StudyRun, subprocess.Popen]] = []
+    try:
+        while queue or running:
+            while queue and len(running) < jobs:
+                run = queue.pop(0)
+                running.append((run, _start(run, threads, prefix)))
+            for run, process in running[:]:
+                if process.poll() is not None:
+                    running.remove((run, process))
+                    if process.returncode == 0:
+                        _write_result(run)
+                    else:
+                        failed.append(run)
+                    bar.update()
+            time.sleep(_POLL_SECONDS)
+    finally:
+        for _, process in running:
+            process.terminate()
+            process.wait()
+    return failed
+
+
+def _start(run: StudyRun, threads: int, prefix: Sequence[str]) -> subprocess.Popen:
+    command = [*prefix, sys.executable, _TRAIN_TOOL, run.config_file, '--work-dir', run.folder, '--resume']
+    with open(run.log_file, 'ab') as log:
+        return subprocess.Popen(
+            [*map(str, command), '--out', str(_metrics_file(run))],
+            env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _write_result(run: StudyRun) -> None:
+    """Join the metrics that the training wrote with the seconds of its iterations."""
+    metrics = json.loads(_metrics_file(run).read_text(encoding='utf-8'))
+    # The message hub in the checkpoint keeps the time of every iteration, those before an interruption included.
+    checkpoint = load_checkpoint_file(find_latest_checkpoint(run.folder))
+    seconds = checkpoint['message_hub']['log_scalars']['train/time'].data[0].sum()
+    write_atomically(run.result_file, json.dumps({**metrics, 'train_seconds': float(seconds)}, indent=2).encode())
+
+
+def _metrics_file(run: StudyRun) -> Path:
+    return run.folder / 'test_metrics.json'
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding='utf-8', errors='replace').strip().splitlines()
+    return lines[-1] if lines else 'empty'
