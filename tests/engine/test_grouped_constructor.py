@@ -66,3 +66,49 @@ def test_the_log_has_one_line_per_group(model, monkeypatch):
 def test_optimizer_without_weight_decay(model):
     wrapper = GroupedOptimWrapperConstructor(dict(optimizer=dict(type='SGD', lr=0.1)), None)(model)
     assert [group['lr'] for group in wrapper.optimizer.param_groups] == [0.1]
+
+
+def test_layer_wise_decay_of_both_backbones():
+    config = cm_moco_config()
+    arch = dict(embed_dim=20, layers=2, width=8, heads=2, vocab_size=50)
+    config['text_stream'] = dict(type='TextStream', backbone=dict(type='CLIPTextTransformer', arch=arch))
+    model = MODELS.build(config)
+    rules = dict(**BIAS_RULE, layer_decay_rate=0.5)
+    groups = GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), rules)(model).optimizer.param_groups
+    rates = {id(weight): group['lr'] for group in groups for weight in group['params']}
+    expected = {
+        'image_stream.backbone.conv1.weight': 0.01 * 0.5**5,
+        'image_stream.backbone.bn1.bias': 0.02 * 0.5**5,
+        'image_stream.backbone.layer3.0.conv1.weight': 0.01 * 0.5**2,
+        'image_stream.backbone.attnpool.c_proj.weight': 0.01,
+        'text_stream.backbone.positional_embedding': 0.01 * 0.5**3,
+        'text_stream.backbone.transformer.resblocks.1.mlp.c_fc.weight': 0.01 * 0.5,
+        'text_stream.backbone.text_projection': 0.01,
+        'text_projection.linear.weight': 0.01,
+        'heads.identity.projection': 0.01,
+    }
+    assert {name: rates[id(model.get_parameter(name))] for name in expected} == expected
+    # Two rates (weights and biases) at each of six depths.
+    assert len(groups) == len({(group['lr'], group['weight_decay']) for group in groups}) <= 12
+
+
+def test_layer_wise_decay_of_a_backbone_of_mmpretrain():
+    model = torch.nn.ModuleDict({'stream': MODELS.build(dict(type='mmpretrain.ResNet', depth=50, base_channels=4))})
+    groups = GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), dict(layer_decay_rate=0.5))(model).optimizer
+    rates = {id(weight): group['lr'] for group in groups.param_groups for weight in group['params']}
+    backbone = model['stream']
+    assert rates[id(backbone.conv1.weight)] == 0.01 * 0.5**7
+    assert rates[id(backbone.layer4[0].conv1.weight)] == 0.01 * 0.5
+
+
+@pytest.mark.parametrize(
+    ('rules', 'message'),
+    [
+        (dict(layer_decay=0.5), r"has no \['layer_decay'\]; its rules are .*layer_decay_rate"),
+        (dict(layer_decay_rate=0.0), r'must lie in \(0, 1\], but got 0'),
+        (dict(layer_decay_rate=0.5), 'no backbone of Linear'),
+    ],
+)
+def test_rules_without_effect_are_errors(rules, message):
+    with pytest.raises(ValueError, match=message):
+        GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), rules)(torch.nn.Linear(2, 2))

@@ -68,8 +68,78 @@ def test_an_embedding_of_no_square_grid_is_refused():
         (dict(pool='mean', output_dim=10), 'leave heads and output_dim out'),
         (dict(input_size=(100, 32)), r'multiples of 16, got \(100, 32\)'),
         (dict(input_size=(48, 32), last_stride=2), 'multiples of 32'),
+        (dict(frozen_stages=5), r'between -1 \(none\) and 4 \(all\), but got 5'),
+        (dict(frozen_stages=-2), 'frozen_stages'),
     ],
 )
 def test_wrong_arguments(settings, message):
     with pytest.raises(ValueError, match=message):
         CLIPResNet((1, 1, 1, 1), width=4, **settings)
+
+
+def make(**kwargs):
+    torch.manual_seed(0)
+    ours = CLIPResNet((1, 2, 1, 1), width=4, heads=2, output_dim=10, input_size=(32, 32), **kwargs)
+    for stage in (ours.layer1, ours.layer2, ours.layer3, ours.layer4):
+        for block in stage:
+            torch.nn.init.normal_(block.bn3.weight)
+    return ours
+
+
+@pytest.mark.parametrize('frozen_stages', [-1, 2])
+def test_checkpointing_changes_neither_gradients_nor_statistics(frozen_stages):
+    results = []
+    for with_cp in (False, True):
+        ours = make(with_cp=with_cp, frozen_stages=frozen_stages).train()
+        features = ours(torch.linspace(-1, 1, 2 * 3 * 32 * 32).sin().view(2, 3, 32, 32))
+        features.square().sum().backward()
+        results.append([features, [weight.grad for weight in ours.parameters()], list(ours.state_dict().values())])
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+    assert ours.layer4[0].bn1.num_batches_tracked == 1
+
+
+def test_checkpointing_keeps_fewer_activations():
+    kept = []
+    for with_cp in (False, True):
+        kept.append(0)
+
+        def count(tensor):
+            kept[-1] += tensor.numel()
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda _: _):
+            make(with_cp=with_cp)(torch.ones(2, 3, 32, 32))
+    assert kept[1] < 0.6 * kept[0]
+
+
+@pytest.mark.parametrize(
+    ('frozen_stages', 'trained'),
+    [
+        (-1, ['conv', 'bn', 'layer1', 'layer2', 'layer3', 'layer4', 'attnpool']),
+        (0, ['layer1', 'layer2', 'layer3', 'layer4', 'attnpool']),
+        (2, ['layer3', 'layer4', 'attnpool']),
+        (4, []),
+    ],
+)
+def test_what_is_frozen_does_not_move(frozen_stages, trained):
+    ours = make(frozen_stages=frozen_stages)
+    head = torch.nn.Linear(10, 1)
+    # The retriever sets the mode of its parts.
+    model = torch.nn.Sequential(ours, head).eval().train()
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=1.0)
+    model(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    moved = {name for name, value in ours.state_dict().items() if not torch.equal(value, before[name])}
+    # The bias of the keys has gradient 0.
+    expected = {name for name in before if name.startswith(tuple(trained))} - {'attnpool.k_proj.bias'}
+    assert moved - {'attnpool.k_proj.bias'} == expected
+
+
+def test_depth_of_layers():
+    ours = make()
+    depths = {ours.get_layer_depth(name)[0] for name, _ in ours.named_parameters()}
+    assert depths == {0, 1, 2, 3, 4, 5}
+    assert ours.get_layer_depth('backbone.bn2.bias', 'backbone.') == (0, 6)
+    assert ours.get_layer_depth('backbone.layer3.0.conv1.weight', 'backbone.') == (3, 6)
+    assert ours.get_layer_depth('backbone.attnpool.c_proj.bias', 'backbone.') == (5, 6)
+    assert ours.get_layer_depth('neck.weight', 'backbone.') == (5, 6)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -11,6 +12,20 @@ from torch import nn
 from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 __all__ = ['GroupedOptimWrapperConstructor']
+
+_RULES = frozenset(
+    {
+        'bias_decay_mult',
+        'bias_lr_mult',
+        'bypass_duplicate',
+        'custom_keys',
+        'dcn_offset_lr_mult',
+        'dwconv_decay_mult',
+        'flat_decay_mult',
+        'layer_decay_rate',
+        'norm_decay_mult',
+    }
+)
 
 
 @contextmanager
@@ -34,12 +49,23 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     The paper's rule, every parameter with "bias" in its name at twice the rate and without decay, is
     ``paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2.0, decay_mult=0.0)))``.
 
+    Layer-wise decay of the learning rate, ``paramwise_cfg=dict(layer_decay_rate=0.75)``, comes on top: within every
+    backbone that knows the depth of its layers (``get_layer_depth``, as MMPretrain's backbones have it), each layer
+    has 0.75 times the rate of the next one. What is outside of them keeps its rate.
+
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
-        paramwise_cfg: MMEngine's rules, see :class:`mmengine.optim.DefaultOptimWrapperConstructor`.
+        paramwise_cfg: MMEngine's rules, see :class:`mmengine.optim.DefaultOptimWrapperConstructor`, and
+            ``layer_decay_rate`` in (0, 1].
+
+    Raises:
+        ValueError: If there is another rule, or the decay is out of range or no module knows the depth of its layers.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        unknown = set(paramwise_cfg or {}) - _RULES
+        if unknown:
+            raise ValueError(f'paramwise_cfg has no {sorted(unknown)}; its rules are {sorted(_RULES)}')
         # Without any rule MMEngine would hand all parameters over, those without gradient too.
         super().__init__(optim_wrapper_cfg, paramwise_cfg or {'custom_keys': {}})
 
@@ -58,10 +84,33 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         with _quiet(logger):
             super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
+            self._decay_by_layer(params, module)
             params[:] = self._merge(params)
             for group in params:
                 settings = ', '.join(f'{key} {value}' for key, value in group.items() if key != 'params')
                 logger.info(f'Parameter group of {len(group["params"])} tensors: {settings}')
+
+    def _decay_by_layer(self, params: list[dict], model: nn.Module) -> None:
+        """Scale the rates of the parameters of all backbones that know the depth of their layers, in place."""
+        rate = self.paramwise_cfg.get('layer_decay_rate', 1.0)
+        if not 0 < rate <= 1:
+            raise ValueError(f'paramwise_cfg: layer_decay_rate must lie in (0, 1], but got {rate}')
+        if rate == 1:
+            return
+        scales = {}
+        backbones: list[Any] = [module for module in model.modules() if hasattr(module, 'get_layer_depth')]
+        for backbone in backbones:
+            for name, parameter in backbone.named_parameters():
+                # MMPretrain's ResNet takes the prefix for granted.
+                depth, depths = backbone.get_layer_depth(f'backbone.{name}', 'backbone.')
+                scales[id(parameter)] = rate ** (depths - depth - 1)
+        if not scales:
+            raise ValueError(
+                f'paramwise_cfg: layer_decay_rate={rate} has no effect, since no backbone of {type(model).__name__} '
+                'has the method get_layer_depth'
+            )
+        for group in params:  # of one parameter each
+            group['lr'] = group.get('lr', self.base_lr) * scales.get(id(group['params'][0]), 1.0)
 
     def _merge(self, params: list[dict]) -> list[dict]:
         """Join the groups that have the same settings, in the order of their first tensors."""

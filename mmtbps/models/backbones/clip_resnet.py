@@ -1,11 +1,14 @@
 """CLIP's modified ResNet for pedestrian images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from mmengine.model import BaseModule
 from open_clip.modified_resnet import ModifiedResNet
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from mmtbps.registry import MODELS
 
@@ -20,6 +23,19 @@ class _MeanPool(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@contextmanager
+def _unchanged_buffers(module: nn.Module) -> Iterator[None]:
+    """Let norms count a batch in copies of their running statistics: a recomputed batch has been counted before."""
+    buffers = {part: part._buffers for part in module.modules()}
+    for part, own in buffers.items():
+        part._buffers = {name: None if value is None else value.clone() for name, value in own.items()}
+    try:
+        yield
+    finally:
+        for part, own in buffers.items():
+            part._buffers = own
 
 
 @MODELS.register_module()
@@ -41,6 +57,10 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             CLIP's.
         pool: ``'attention'``, CLIP's pool; ``'mean'``, which trains from random weights where attention stalls; or None
             for the map (N, C, H, W), which a neck pools.
+        frozen_stages: -1 trains everything, 0 freezes the stem, i also the first i stages; 4 freezes all, the pool
+            included. Norms of what is frozen use their running statistics and keep them.
+        with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time. Gradients and
+            running statistics are the same.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -64,6 +84,8 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         input_size: tuple[int, int] = (384, 128),
         last_stride: int = 1,
         pool: str | None = 'attention',
+        frozen_stages: int = -1,
+        with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         embed_dim = width * 32
@@ -78,6 +100,10 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         stride = 16 * last_stride
         if any(side % stride for side in input_size):
             raise ValueError(f'CLIPResNet: input_size must be multiples of {stride}, got {tuple(input_size)}')
+        if not -1 <= frozen_stages <= 4:
+            raise ValueError(
+                f'CLIPResNet: frozen_stages must lie between -1 (none) and 4 (all), but got {frozen_stages}'
+            )
 
         heads = heads or max(embed_dim // 64, 1)
         output_dim = output_dim or embed_dim
@@ -93,6 +119,53 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             self.init_parameters()
         else:
             self.attnpool = _MeanPool() if pool == 'mean' else nn.Identity()
+        self.with_cp = with_cp
+        self.frozen_stages = frozen_stages
+        for name, parameter in self.named_parameters():
+            if self._is_frozen(name):
+                parameter.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn images (N, 3, H, W) into features (N, output_dim), or into a map without a pool."""
+        features = self.stem(images)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            for block in stage:
+                features = self._recomputed(block, features) if self.with_cp else block(features)
+        return self.attnpool(features)
+
+    def train(self, mode: bool = True) -> 'CLIPResNet':
+        """Set the mode; norms of what is frozen stay in evaluation mode."""
+        super().train(mode)
+        for name, module in self.named_modules():
+            if isinstance(module, _BatchNorm) and self._is_frozen(name):
+                module.eval()
+        return self
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Get the depth of a parameter for layer-wise learning rates, as MMPretrain's backbones do.
+
+        Args:
+            param_name: Name of a parameter.
+            prefix: What the names of this backbone's parameters start with. Defaults to ''.
+
+        Returns:
+            Depth and number of depths, 6: 0 is the stem, i the i-th stage, 5 the attention pool and everything that is
+            not in this backbone.
+        """
+        first = param_name.removeprefix(prefix).split('.')[0]
+        if not param_name.startswith(prefix) or first == 'attnpool':
+            return 5, 6
+        return (int(first.removeprefix('layer')) if first.startswith('layer') else 0), 6
+
+    def _is_frozen(self, name: str) -> bool:
+        return self.frozen_stages == 4 or self.get_layer_depth(name)[0] <= self.frozen_stages
+
+    @staticmethod
+    def _recomputed(block: nn.Module, features: Tensor) -> Any:
+        def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+            return nullcontext(), _unchanged_buffers(block)
+
+        return checkpoint(block, features, use_reentrant=False, context_fn=contexts)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Fit a positional embedding of another grid to this one."""
