@@ -20,9 +20,11 @@ def mmcv_requirement() -> str:
     """Keep a full mmcv that is already installed; else ask for the lite one, which needs no compiler.
 
     Both distributions install the same ``mmcv`` package, so asking for the lite one would overwrite the full one.
-    The look goes to the target's own site-packages: a build runs in an isolated environment.
+    The look goes to the target's own site-packages: a build runs in an isolated environment. Compiled packages may
+    live apart from plain ones.
     """
-    installed = {dist.metadata['Name'] for dist in distributions(path=[sysconfig.get_path('purelib')])}
+    site_packages = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
+    installed = {dist.metadata['Name'] for dist in distributions(path=list(site_packages))}
     return 'mmcv>=2.0.0,<2.4.0' if 'mmcv' in installed else 'mmcv-lite>=2.0.0,<2.4.0'
 
 

@@ -54,7 +54,7 @@ def check_split(split: Any) -> str:
         ValueError: If it is anything else.
     """
     if split not in SPLITS:
-        raise ValueError(f'split must be one of {SPLITS}, but got {split!r}.')
+        raise ValueError(f'split must be one of {SPLITS}, but got {split!r}')
     return split
 
 
@@ -136,6 +136,9 @@ def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | N
     person_id = record[keys['person_id']]
     if isinstance(person_id, bool) or not isinstance(person_id, int | str) or person_id == '':
         raise ValueError(f'{keys["person_id"]!r} must be an integer or a text, but got {person_id!r}')
+    if isinstance(person_id, str) and person_id != person_id.strip():
+        # 'p1' and 'p1 ' would be two persons.
+        raise ValueError(f'{keys["person_id"]!r} has white space around it, {person_id!r}; remove it')
     captions = record[keys['captions']]
     captions = [captions] if isinstance(captions, str) else captions
     if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):

@@ -86,6 +86,7 @@ class PersonCaptions(TBPSDataset):
     def _csv_records(self, text: str) -> Iterator[tuple[str, dict]]:
         reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
         try:
+            self._check_header(list(reader.fieldnames or ()))
             for record in reader:
                 where = f'line {reader.line_num}'
                 if None in record or None in record.values():
@@ -96,6 +97,14 @@ class PersonCaptions(TBPSDataset):
                 yield where, record
         except csv.Error as error:
             raise self.annotation_error(f'line {reader.reader.line_num}: not valid CSV, {error}') from error
+
+    def _check_header(self, columns: list[str]) -> None:
+        wrong = [key for key in self.keys.values() if columns.count(key) != 1]
+        if wrong:
+            raise self.annotation_error(
+                f'line 1: the header must name {", ".join(map(repr, wrong))} once, but its columns, separated by commas, '
+                f'are {columns}'
+            )
 
     def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:
         # Not splitlines(): that would also cut at separators which JSON texts may contain.

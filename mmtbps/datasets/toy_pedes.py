@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine import fileio
+
 from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry
@@ -22,9 +24,10 @@ class ToyPEDES(CUHKPEDES):
 
     Args:
         data_root (str): Folder of the data set. Defaults to 'data/toypedes'.
-        drawing (Mapping): Arguments of :func:`mmtbps.datasets.toy.draw_toy_pedes`: ``num_train_ids``,
+        drawing (Mapping, optional): Arguments of :func:`mmtbps.datasets.toy.draw_toy_pedes`: ``num_train_ids``,
             ``num_val_ids``, ``num_test_ids``, ``images_per_id``, ``seed``. The three splits need the same ones.
-            Defaults to none: 750, 100 and 200 identities of 2 images.
+            Defaults to None: a data set that is there is read, whatever its size; else that of the function's defaults
+            is drawn.
         **kwargs: See :class:`~mmtbps.datasets.base.TBPSDataset`.
 
     Raises:
@@ -38,13 +41,14 @@ class ToyPEDES(CUHKPEDES):
     def __init__(
         self,
         data_root: str = 'data/toypedes',
-        drawing: Mapping[str, int] = {},
+        drawing: Mapping[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.drawing = dict(drawing)
+        self.drawing = drawing
         super().__init__(data_root=data_root, **kwargs)
 
     def read_entries(self) -> list[ImageEntry]:
         """Draw the data if they are not there, then read the annotation."""
-        draw_toy_pedes(self.data_root, **self.drawing)
+        if self.drawing is not None or not fileio.exists(self.ann_file):
+            draw_toy_pedes(self.data_root, **(self.drawing or {}))
         return super().read_entries()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import mmcv
+from mmengine.config import Config
 from mmengine.utils import track_iter_progress
 from PIL import Image
 from terminaltables import AsciiTable
@@ -17,7 +18,7 @@ from mmtbps.registry import DATASETS
 from .annotation import SPLITS, ImageEntry, merge_images, missing_images, sort_ids
 from .base import TBPSDataset
 
-__all__ = ['datasets_of_config', 'format_report', 'verify_dataset']
+__all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
 
 _FAULTS = {
     'annotation_errors': 'errors in the annotation',
@@ -97,6 +98,26 @@ def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
         lines += ['  ...'] if len(shown) < len(found) else []
     lines.append('BROKEN: repair the faults above.' if report['broken'] else 'No faults.')
     return '\n'.join(lines)
+
+
+def config_of_class(name: str, data_root: str) -> Config:
+    """Make a config that reads a single data set.
+
+    Args:
+        name (str): Class of the data set, such as 'CUHKPEDES'.
+        data_root (str): Its folder.
+
+    Returns:
+        Config: For :func:`datasets_of_config`.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    DATASETS.import_from_location()
+    names = sorted(key for key, value in DATASETS.module_dict.items() if issubclass(value, TBPSDataset))
+    if name.removeprefix('mmtbps.') not in names:
+        raise ValueError(f'There is no data set {name!r}; there are {", ".join(names)}, and those of a config file.')
+    return Config(dict(test_dataloader=dict(dataset=dict(type=name, data_root=data_root))))
 
 
 def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:

@@ -27,7 +27,7 @@ def test_only_caption_all_is_there(tmp_path):
 
 def test_caption_all_in_place_of_reid_raw(tmp_path):
     (tmp_path / 'caption_all.json').write_text(json.dumps([dict(id=1, file_path='a.png', captions=['a man'])]))
-    with pytest.raises(ValueError, match=r"caption_all\.json: entry 0: missing 'split'.*lacks the split"):
+    with pytest.raises(ValueError, match=r"caption_all\.json: entry 0: missing 'split'.*needs reid_raw"):
         CUHKPEDES(ann_file='caption_all.json', data_root=str(tmp_path))
 
 

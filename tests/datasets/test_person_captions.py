@@ -84,7 +84,7 @@ def test_one_file_per_split(root):
     rows = [{key: value for key, value in row.items() if key != 'split'} for row in ROWS]
     name = write_csv(root / 'a.csv', rows)
     assert len(PersonCaptions(name, data_root=str(root), split_key=None, split='val', test_mode=True)) == 3
-    with pytest.raises(ValueError, match=r"a\.csv: line 2: missing 'split'.*split_key \(None"):
+    with pytest.raises(ValueError, match=r"a\.csv: line 1: the header must name 'split' once.*split_key \(None"):
         PersonCaptions(name, data_root=str(root))
 
 
@@ -102,8 +102,14 @@ def test_conflicting_identities_name_both_lines(root, write, name, lines):
         ('a.csv', 'image,caption,person_id,split\nb/1.png,A man\n', 'line 2: .*more or fewer cells'),
         ('a.csv', 'image,caption,person_id,split\nb/1.png,"A "man",p9,train\n', 'line 2: not valid CSV'),
         ('a.csv', 'image,caption,person_id,split\nb/1.png,A man,,train\n', "line 2: 'person_id' must be"),
-        ('a.csv', 'image,caption,split\nb/1.png,A man,train\n', "line 2: missing 'person_id'"),
-        ('a.csv', '', 'no entries of the split'),
+        ('a.csv', 'image,caption,person_id,split\nb/1.png,A man,p9 ,train\n', "line 2: 'person_id' has white space"),
+        ('a.csv', 'image,caption,person_id,split\nb/1.png,A man,p9,Train\n', r"line 2: split must .* 'Train'\. Every"),
+        ('a.csv', 'image,caption,split\nb/1.png,A man,train\n', "line 1: the header must name 'person_id' once"),
+        ('a.csv', 'image;caption;person_id;split\nb/1.png;A man;p9;train\n', r"are \['image;caption;person_id;split'\]"),
+        ('a.csv', 'b/1.png,A man,p9,train\n', r"line 1: the header .* are \['b/1\.png', 'A man'"),
+        ('a.csv', 'image,caption,caption,person_id,split\n', "line 1: the header must name 'caption' once"),
+        ('a.csv', '', "line 1: the header must name 'image'"),
+        ('a.csv', 'image,caption,person_id,split\n', 'no entries of the split'),
         ('a.jsonl', '{"image": "b/1.png",\n', 'line 1: not valid JSON, .* column'),
         ('a.jsonl', '\n\n[1]\n', 'line 3: an object with the keys'),
         ('a.jsonl', '', 'no entries of the split'),

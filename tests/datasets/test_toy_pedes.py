@@ -2,16 +2,22 @@ import hashlib
 import json
 import multiprocessing
 import os
+import runpy
 import string
 import time
+from inspect import signature
+from pathlib import Path
 
 import cv2
 import pytest
+from mmengine.config import Config
 
+from mmtbps.datasets import toy_pedes
 from mmtbps.datasets.toy import draw_toy_pedes, writer
 from mmtbps.datasets.toy_pedes import ToyPEDES
 from mmtbps.registry import DATASETS
 
+ROOT = Path(__file__).parents[2]
 SIZE = dict(num_train_ids=4, num_val_ids=2, num_test_ids=3, images_per_id=2)
 
 
@@ -155,6 +161,33 @@ def test_dataset_draws_and_reads(tmp_path, drawn):
     assert (len(train), train.num_classes, len(test)) == (16, 4, 6)
     assert [len(test.get_data_info(i)['captions']) for i in range(6)] == [2] * 6
     assert digest(tmp_path / 'toypedes') == digest(drawn)
+
+
+def test_a_drawn_data_set_of_any_size_is_read_unless_one_is_asked_for(drawn):
+    assert len(ToyPEDES(data_root=str(drawn), split='test', test_mode=True)) == 6
+    with pytest.raises(ValueError, match='is asked for'):
+        ToyPEDES(data_root=str(drawn), drawing=dict(SIZE, seed=1))
+
+
+def test_without_a_size_the_default_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_pedes, 'draw_toy_pedes', lambda root: draw_toy_pedes(root, **SIZE))
+    assert len(ToyPEDES(data_root=str(tmp_path / 'toypedes'))) == 16
+
+
+def test_the_tool_draws_what_the_configs_ask_for():
+    config = Config.fromfile(ROOT / 'configs/_base_/datasets/toypedes.py')
+    assert writer.ToySpec(**config.train_dataloader.dataset.drawing) == writer.ToySpec()
+    arguments = signature(draw_toy_pedes).parameters
+    assert writer.ToySpec(**{n: p.default for n, p in arguments.items() if n != 'root'}) == writer.ToySpec()
+    tool = runpy.run_path(str(ROOT / 'tools/dataset_tools/draw_toypedes.py'))
+    assert writer.ToySpec(**{n: v for n, v in vars(tool['parse_args']([])).items() if n != 'root'}) == writer.ToySpec()
+
+
+def test_drawn_data_are_read_without_a_lock(drawn):
+    lock = drawn.with_name(f'.{drawn.name}.lock')
+    lock.unlink()
+    draw_toy_pedes(drawn, **SIZE)
+    assert not lock.exists()
 
 
 def test_lazy_dataset_draws_nothing(tmp_path):

@@ -1,10 +1,12 @@
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES
+from mmtbps.datasets.toy import draw_toy_pedes
 from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/verify_dataset.py'
@@ -132,6 +134,33 @@ def test_tool_takes_arguments_of_the_class(tool, cuhk_root, capsys):
     options = ['ann_file=raw.json', 'data_prefix.img_path=photos']
     assert tool.main(['CUHKPEDES', str(cuhk_root), '--cfg-options', *options]) == 0
     assert f'{cuhk_root}/raw.json, images below {cuhk_root}/photos' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['CUHKPEDE', '.'], 'no data set .*CUHKPEDES'),
+        (['ResNet', '.'], 'no data set'),
+        (['CIFAR10', '.'], 'no data set'),
+        (['PersonCaptions', '.'], "'ann_file'.*\n.*--cfg-options"),
+        (['CUHKPEDES', '.', '--cfg-options', 'anfile=a.json'], "'anfile'"),
+    ],
+)
+def test_tool_says_what_is_wrong_with_the_command_line(tool, arguments, message, capsys):
+    assert tool.main(arguments) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_tool_tells_a_class_from_a_config_file(tool, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['CUHKPEDES'])
+    assert 'CUHKPEDES is no config file; give the data root' in capsys.readouterr().err
+
+
+def test_tool_takes_a_drawn_data_set_of_any_size(tool, tmp_path, capsys):
+    root = draw_toy_pedes(tmp_path / 'toypedes', num_train_ids=3, num_val_ids=1, num_test_ids=2, images_per_id=1)
+    assert tool.main(['ToyPEDES', str(root)]) == 0
+    assert '| train | 3          | 3' in capsys.readouterr().out
 
 
 def test_tool_by_config(tool, cuhk_root, capsys):

@@ -68,8 +68,7 @@ def main() -> None:
     parser.add_argument('root', nargs='?', default='data/toypedes', help='a drawn ToyPEDES')
     args = parser.parse_args()
     spec = read_spec(args.root)
-    drawing = {name: value for name, value in vars(spec).items() if name != 'version'}
-    dataset = ToyPEDES(data_root=args.root, drawing=drawing, split='test', test_mode=True)
+    dataset = ToyPEDES(data_root=args.root, split='test', test_mode=True)
     items = [dataset.get_data_info(i) for i in range(len(dataset))]
     shown = []
     for item in items:

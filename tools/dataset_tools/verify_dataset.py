@@ -3,12 +3,14 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
-from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
+from mmtbps.datasets import TBPSDataset
+from mmtbps.datasets.verify import config_of_class, datasets_of_config, format_report, verify_dataset
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -25,20 +27,32 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default={},
         help='override settings of the config, or give arguments of the class: key=value ...',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.data_root is None and not Path(args.source).is_file():
+        parser.error(f'{args.source} is no config file; give the data root too if it is a class')
+    return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 1 if something is broken."""
-    args = parse_args(argv)
+def find_datasets(args: argparse.Namespace) -> list[TBPSDataset]:
+    """Build the data sets that the command line names, without reading them."""
     if args.data_root is None:
         cfg, prefix = Config.fromfile(args.source), ''
     else:
-        dataset = dict(type=args.source, data_root=args.data_root)
-        cfg, prefix = Config(dict(test_dataloader=dict(dataset=dataset))), 'test_dataloader.dataset.'
+        cfg, prefix = config_of_class(args.source, args.data_root), 'test_dataloader.dataset.'
     cfg.merge_from_dict({prefix + key: value for key, value in args.cfg_options.items()})
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
-    reports = [verify_dataset(dataset, args.workers) for dataset in datasets_of_config(cfg)]
+    return datasets_of_config(cfg)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; return 1 if something is broken, 2 if the command line is wrong."""
+    args = parse_args(argv)
+    try:
+        datasets = find_datasets(args)
+    except (TypeError, ValueError) as error:
+        print(f'{args.source}: {error}\nArguments of a class are given by --cfg-options key=value.', file=sys.stderr)
+        return 2
+    reports = [verify_dataset(dataset, args.workers) for dataset in datasets]
     print('\n'.join(format_report(report) for report in reports))
     if args.json:
         with open(args.json, 'w', encoding='utf-8') as file:

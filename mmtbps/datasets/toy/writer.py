@@ -31,7 +31,8 @@ class ToySpec:
     The first identities of a split are the same whatever the numbers are.
 
     Args:
-        num_train_ids (int): Identities to train on. Defaults to 750, enough for a small network from scratch.
+        num_train_ids (int): Identities to train on. Defaults to 1750, with which a small network from scratch finds half
+            of the unseen test identities.
         num_val_ids (int): Identities to select on. Defaults to 100.
         num_test_ids (int): Identities to report on. Defaults to 200.
         images_per_id (int): Images of each identity, each from another view as far as there are views. Defaults to 2.
@@ -42,7 +43,7 @@ class ToySpec:
         ValueError: If a number is out of range.
     """
 
-    num_train_ids: int = 750
+    num_train_ids: int = 1750
     num_val_ids: int = 100
     num_test_ids: int = 200
     images_per_id: int = 2
@@ -120,9 +121,21 @@ def _write(folder: Path, spec: ToySpec) -> None:
     (folder / SPEC_FILE).write_text(json.dumps(asdict(spec), indent=2), encoding='utf-8')
 
 
+def _is_drawn(root: Path, spec: ToySpec) -> bool:
+    """Whether the data set is there; anything else in its place is an error."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    if (found := read_spec(root)) != spec:
+        raise ValueError(
+            f'{root} holds a ToyPEDES drawn with {found}, but {spec} is asked for. Move it away, or choose another '
+            'data_root.'
+        )
+    return True
+
+
 def draw_toy_pedes(
     root: str | Path,
-    num_train_ids: int = 750,
+    num_train_ids: int = 1750,
     num_val_ids: int = 100,
     num_test_ids: int = 200,
     images_per_id: int = 2,
@@ -135,7 +148,7 @@ def draw_toy_pedes(
 
     Args:
         root (str | Path): The data root; gets ``reid_raw.json``, ``imgs/`` and ``toypedes.json``, the arguments.
-        num_train_ids (int): Identities of the training split. Defaults to 750.
+        num_train_ids (int): Identities of the training split. Defaults to 1750.
         num_val_ids (int): Identities of the validation split. Defaults to 100.
         num_test_ids (int): Identities of the test split. Defaults to 200.
         images_per_id (int): Images of each identity. Defaults to 2.
@@ -149,14 +162,11 @@ def draw_toy_pedes(
     """
     spec = ToySpec(num_train_ids, num_val_ids, num_test_ids, images_per_id, seed)
     root = Path(os.path.realpath(root))
+    if _is_drawn(root, spec):  # without the lock, which a read-only disk does not allow
+        return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f'.{root.name}.lock')):
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            if (found := read_spec(root)) != spec:
-                raise ValueError(
-                    f'{root} holds a ToyPEDES drawn with {found}, but {spec} is asked for. Move it away, or choose '
-                    'another data_root.'
-                )
+        if _is_drawn(root, spec):
             return root
         unfinished = root.with_name(f'.{root.name}.unfinished')
         shutil.rmtree(unfinished, ignore_errors=True)
