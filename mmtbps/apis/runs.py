@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 from mmtbps.engine import prepare_cpu_launcher
 from mmtbps.utils.checkpoint import load_checkpoint_file
-from mmtbps.utils.config import check_config
+from mmtbps.utils.config import MMENGINE_HOOKS, check_config
 
 from .data_sizes import resolve_data_sizes
 
@@ -31,9 +31,17 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     # A fork of MMEngine falls back to unsafe unpickling; torch overrules it.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     check_config(cfg)
+    _drop_removed_hooks(cfg)
     resolve_data_sizes(cfg, dataset_meta)
     prepare_cpu_launcher(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def _drop_removed_hooks(cfg: Config) -> None:
+    """Let None remove any hook of ``default_hooks``; MMEngine takes it only for the hooks that are its own."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
+        hooks.pop(name)
 
 
 def train(cfg: Config) -> dict[str, float]:
@@ -46,17 +54,12 @@ def train(cfg: Config) -> dict[str, float]:
         The metrics on the test set; empty if the config has none.
     """
     runner = build_runner(cfg)
+    tested = runner.test_loop is not None  # built here: what is wrong with the test set shows before the training
     runner.train()
-    if runner._test_loop is None:
+    if not tested:
         return {}
-    barrier()  # the main process may still be writing it
-    best = _best_checkpoint(runner)
-    if best is None:
-        runner.message_hub.update_info('tested_weights', f'last epoch ({runner.epoch}): there was no validation')
-    else:
-        # Every rank loads: a test right after training would use the last epoch's weights.
-        meta = runner.load_checkpoint(str(best))['meta']
-        runner.message_hub.update_info('tested_weights', f'best epoch on val ({meta["epoch"]})')
+    barrier()  # the main process may still be writing the best epoch
+    runner.message_hub.update_info('tested_weights', _load_best_epoch(runner))
     return runner.test()
 
 
@@ -80,6 +83,17 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
     runner = build_runner(cfg, dataset_meta=stored.get('meta', {}).get('dataset_meta') or {})
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
+
+
+def _load_best_epoch(runner: Runner) -> str:
+    """Give the model the weights of the best epoch on val, if one was chosen; return what it holds then."""
+    validated = runner.val_loop is not None
+    best = _best_checkpoint(runner) if validated else None
+    if best is None:
+        return f'last epoch ({runner.epoch}): {"no best epoch was kept" if validated else "there was no validation"}'
+    # Every rank loads: a test right after training would use the last epoch's weights.
+    meta = runner.load_checkpoint(str(best))['meta']
+    return f'best epoch on val ({meta["epoch"]})'
 
 
 def _best_checkpoint(runner: Runner) -> Path | None:

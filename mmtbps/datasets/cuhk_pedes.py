@@ -38,7 +38,8 @@ class CUHKPEDES(TBPSDataset):
     METAINFO = {'dataset': 'CUHK-PEDES'}
     statistics = {'train': (11003, 34054, 68126), 'val': (1000, 3078, 6158), 'test': (1000, 3074, 6156)}
     annotation_help = (
-        'CUHK-PEDES needs reid_raw.json, a list of {split, captions, file_path, id} that its authors hand out on request.'
+        'CUHK-PEDES needs reid_raw.json, a list of {split, captions, file_path, id} that its authors hand out on '
+        'request.'
     )
 
     def __init__(self, ann_file: str = 'reid_raw.json', **kwargs: Any) -> None:
@@ -53,7 +54,7 @@ class CUHKPEDES(TBPSDataset):
         only = os.path.join(os.path.dirname(self.ann_file), 'caption_all.json')
         if not fileio.exists(self.ann_file) and fileio.exists(only):
             raise FileNotFoundError(
-                f'{self.ann_file} is not there, only {only}, which lacks the split of every entry and cannot replace it. '
-                f'{self.annotation_help}'
+                f'{self.ann_file} is not there, only {only}, which lacks the split of every entry and cannot replace '
+                f'it. {self.annotation_help}'
             )
         return super().read_entries()

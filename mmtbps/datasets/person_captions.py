@@ -102,8 +102,8 @@ class PersonCaptions(TBPSDataset):
         wrong = [key for key in self.keys.values() if columns.count(key) != 1]
         if wrong:
             raise self.annotation_error(
-                f'line 1: the header must name {", ".join(map(repr, wrong))} once, but its columns, separated by commas, '
-                f'are {columns}'
+                f'line 1: the header must name {", ".join(map(repr, wrong))} once, but its columns, separated by '
+                f'commas, are {columns}'
             )
 
     def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:

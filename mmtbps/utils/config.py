@@ -1,13 +1,19 @@
-"""Checks of a whole config, for what MMEngine passes over without a word."""
+"""Checks of a whole config, for what MMEngine passes over without a word or notices late."""
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-__all__ = ['check_config']
+from mmtbps import registry
+
+__all__ = ['MMENGINE_HOOKS', 'check_config']
+
+# The names in `default_hooks` that MMEngine fills by itself.
+MMENGINE_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'})
 
 # Top-level keys that Runner reads from its config besides its arguments.
 _RUNNER_EXTRAS = {
@@ -19,8 +25,12 @@ _RUNNER_EXTRAS = {
     'runner_type',
     'sync_bn',
 }
-_RUNNER_KEYS = (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'}
-_DEFAULT_HOOKS = {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
+# Dicts that may hold names of one's own, and the names that mean something there.
+_OPEN_DICTS = {
+    '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
+    'default_hooks': MMENGINE_HOOKS | {'epoch_seed', 'dataset_meta', 'sync_buffers', 'score_resumed_epoch'},
+    'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
+}
 _CLOSED_DICTS = {
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
@@ -31,10 +41,11 @@ _CUTOFF = 0.85
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse keys that have no effect because they are misspelt.
+    """Refuse keys that are misspelt.
 
-    A component's own arguments are checked by its constructor. This covers the places where MMEngine ignores an
-    unknown key or takes it for something new: the top level, ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``.
+    At the top level, in ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``, MMEngine ignores an unknown key or takes
+    it for something new. A component's constructor refuses it, yet some are built after hours of training, and some
+    hand unknown arguments on; so arguments that are close to one of the constructor's are faults here as well.
 
     Args:
         cfg: A complete config.
@@ -42,21 +53,63 @@ def check_config(cfg: Config) -> None:
     Raises:
         ValueError: If there are such keys; all of them are listed, each with the name that was probably meant.
     """
-    faults = list(_near_misses('', cfg, _RUNNER_KEYS))
-    faults += _near_misses('default_hooks.', cfg.get('default_hooks') or {}, _DEFAULT_HOOKS)
+    faults: list[str] = []
+    for path, known in _OPEN_DICTS.items():
+        faults += _near_misses(path, _node(cfg, path), known)
     for path, known in _CLOSED_DICTS.items():
-        node = cfg
-        for part in path.split('.'):
-            node = node.get(part) or {}
-        faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in node if key not in known]
+        unknown = [key for key in _node(cfg, path) if key not in known]
+        faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]
+    for path, component in _components('', cfg):
+        faults += _near_misses(path, component, _arguments(component['type']))
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Config keys without effect{source}: ' + '; '.join(faults) + '.')
+        raise ValueError(f'Misspelt config keys{source}: ' + '; '.join(dict.fromkeys(faults)) + '.')
 
 
-def _near_misses(prefix: str, keys: Iterable[str], known: set[str]) -> Iterable[str]:
+def _node(cfg: Config, path: str) -> Any:
+    node: Any = cfg
+    for part in path.split('.') if path else ():
+        node = node.get(part) or {}
+    return node
+
+
+def _near_misses(path: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    prefix = f'{path}.' if path else ''
     for key in keys:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1, cutoff=_CUTOFF)
             if close:
                 yield f'{prefix}{key} is unknown, did you mean {prefix}{close[0]}?'
+
+
+def _components(path: str, node: Any) -> Iterator[tuple[str, dict]]:
+    """Find every dict with a type, and its place."""
+    if isinstance(node, dict | Config):
+        if path and 'type' in node:
+            yield path, node
+        children = node.items()
+    elif isinstance(node, list | tuple):
+        children = enumerate(node)
+    else:
+        return
+    for key, child in children:
+        yield from _components(f'{path}.{key}' if path else str(key), child)
+
+
+def _arguments(name: Any) -> set[str]:
+    """Names that the constructor of a class takes, those of its bases included as far as it hands arguments on.
+
+    The set is empty for what no registry knows, such as a class of another scope.
+    """
+    nodes = (getattr(registry, node) for node in registry.__all__)
+    found = [node.get(name) for node in nodes] if isinstance(name, str) else [name]
+    known: set[str] = set()
+    for cls in found:
+        for base in getattr(cls, '__mro__', (object,))[:-1]:
+            if '__init__' not in vars(base):
+                continue
+            parameters = inspect.signature(base.__init__).parameters.values()
+            known |= {parameter.name for parameter in parameters} | {'type'}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return known - {'self'}

@@ -24,7 +24,7 @@ class _Set:
         self.tokenizer.set_vocabulary(words)
 
 
-def make_runner(train=None, val=None, test=None, heads=None, resume=False):
+def make_runner(train=None, val=None, test=None, heads=None, resume=False, work_dir=None):
     def loop(dataset):
         return None if dataset is None else SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
 
@@ -33,6 +33,7 @@ def make_runner(train=None, val=None, test=None, heads=None, resume=False):
         _val_loop=loop(val),
         _test_loop=loop(test),
         _resume=resume,
+        work_dir=work_dir,
         train_dataloader=None if train is None else SimpleNamespace(dataset=train),
         model=SimpleNamespace(heads=heads or {}, modules=lambda: []),
         logger=logging.getLogger('test'),
@@ -59,9 +60,16 @@ def test_identities_beyond_the_classes_of_a_head_are_an_error():
         DatasetMetaHook().before_train(runner)
 
 
-def test_as_many_classes_as_identities_pass():
-    runner = make_runner(train=_Set('train', WORDS), heads={'identity': SimpleNamespace(num_classes=2)})
+def test_as_many_classes_as_identities_pass(tmp_path):
+    heads = {'identity': SimpleNamespace(num_classes=2)}
+    runner = make_runner(train=_Set('train', [*WORDS, 'ärmel']), heads=heads, work_dir=tmp_path)
     DatasetMetaHook().before_train(runner)
+    assert (tmp_path / 'vocabulary.txt').read_text(encoding='utf-8') == '<pad>\n<unk>\nred\ncoat\närmel\n'
+
+
+def test_a_tokenizer_without_words_of_its_own_writes_no_words(tmp_path):
+    DatasetMetaHook().before_train(make_runner(train=_Set('train'), work_dir=tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,7 @@ class ToySpec:
     The first identities of a split are the same whatever the numbers are.
 
     Args:
-        num_train_ids (int): Identities to train on. Defaults to 1750, with which a small network from scratch finds half
-            of the unseen test identities.
+        num_train_ids (int): Identities to train on. Defaults to 1750, enough for a small network from scratch.
         num_val_ids (int): Identities to select on. Defaults to 100.
         num_test_ids (int): Identities to report on. Defaults to 200.
         images_per_id (int): Images of each identity, each from another view as far as there are views. Defaults to 2.

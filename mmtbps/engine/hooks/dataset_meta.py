@@ -1,12 +1,15 @@
 """Carry what the training set decides (words, identities) to where it is needed, and check that it fits."""
 
+from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmtbps.registry import HOOKS
+from mmtbps.utils.checkpoint import write_atomically
 
 
 @HOOKS.register_module()
@@ -16,6 +19,7 @@ class DatasetMetaHook(Hook):
     The words live in the training set's ``metainfo`` and thus in every checkpoint (``meta/dataset_meta``). During
     training they go from there to the validation and test sets; a test takes them from the checkpoint; a resumed run
     must have the very same words and identities, since rows of the embedding and classes are addressed by position.
+    For reading, the words also stand in ``vocabulary.txt`` in the work directory, the word of id i in line i + 1.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -30,7 +34,10 @@ class DatasetMetaHook(Hook):
                     module.set_words(vocabulary)
 
     def before_train(self, runner: Runner) -> None:
-        """Check once that every identity of the training set has a class in every head that classifies."""
+        """Check once that every identity of the training set has a class in every head that classifies.
+
+        The words are written here, after a resumed run was checked against its checkpoint.
+        """
         train_set = runner.train_dataloader.dataset
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for name, head in getattr(model, 'heads', {}).items():
@@ -40,6 +47,9 @@ class DatasetMetaHook(Hook):
                     f'{type(train_set).__name__} ({train_set.ann_file}) has {train_set.num_classes} identities, but '
                     f'head {name!r} has {classes} classes. Set num_classes=None in the config to take it from the data.'
                 )
+        vocabulary = train_set.metainfo.get('vocabulary')
+        if vocabulary is not None and is_main_process():
+            write_atomically(Path(runner.work_dir) / 'vocabulary.txt', '\n'.join([*vocabulary, '']).encode())
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take the words from a checkpoint, or check them against the training set's."""
@@ -63,7 +73,7 @@ class DatasetMetaHook(Hook):
             return
         for loop in (runner._val_loop, runner._test_loop):
             dataset = _dataset(loop)
-            if dataset is not None:
+            if dataset is not None and dataset.metainfo.get('vocabulary') != vocabulary:
                 dataset.set_vocabulary(vocabulary)
                 runner.logger.info(f'{type(dataset).__name__} ({dataset.split}) uses the words of {source}.')
 

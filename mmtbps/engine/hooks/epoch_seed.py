@@ -33,7 +33,7 @@ class EpochSeedHook(Hook):
         if not hasattr(dataset, 'set_epoch'):
             raise TypeError(
                 f'EpochSeedHook: {type(dataset).__name__} has no set_epoch(epoch, seed), so its augmentation cannot '
-                'follow the epoch. Derive it from TBPSDataset, or remove the hook from custom_hooks.'
+                'follow the epoch. Derive it from TBPSDataset, or do without: default_hooks=dict(epoch_seed=None).'
             )
         dataset.set_epoch(runner.epoch, seed=runner.seed)
         sequence = np.random.SeedSequence((runner.seed, runner.epoch, get_rank()))

@@ -1,0 +1,91 @@
+"""What training does around MMEngine's Runner, on a ToyPEDES of a few identities."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.runner import Runner
+
+import mmtbps
+from mmtbps.apis import build_runner, train
+from mmtbps.apis.options import apply_train_options
+from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.utils.checkpoint import load_checkpoint_file
+
+CONFIG = Path(mmtbps.__file__).parents[1] / 'configs/dual_stream/dual-stream_tiny_toypedes.py'
+DRAWING = dict(num_train_ids=8, num_val_ids=3, num_test_ids=3)
+number = itertools.count()
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    return draw_toy_pedes(tmp_path_factory.mktemp('data') / 'toypedes', **DRAWING)
+
+
+@pytest.fixture
+def config(data_root, tmp_path):
+    """Make the config of a short run; runs of one process need names of their own."""
+
+    def make(epochs=1, **options):
+        cfg = Config.fromfile(CONFIG)
+        for name in ('train', 'val', 'test'):
+            loader = cfg[f'{name}_dataloader']
+            loader.update(num_workers=0, persistent_workers=False)
+            loader.dataset.update(data_root=str(data_root), drawing=DRAWING)
+        cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.batch_size = 8
+        cfg.train_cfg.max_epochs = epochs
+        cfg.work_dir = str(tmp_path / 'run')
+        cfg.experiment_name = f'test_runs_{next(number)}'
+        return apply_train_options(cfg, **options)
+
+    return make
+
+
+def label_of_the_table():
+    return MessageHub.get_current_instance().get_info('tested_weights')
+
+
+def test_a_first_run_with_resume_tests_its_best_epoch_and_not_its_last(config, tmp_path, monkeypatch):
+    """Job scripts always pass --resume; the test must not take it for a wish to resume the last epoch once more."""
+
+    def resume(*args, **kwargs):
+        raise AssertionError('There was nothing to resume from.')
+
+    monkeypatch.setattr(Runner, 'resume', resume)
+    assert train(config(resume='auto')).keys() >= {'t2i/R@1', 'i2t/mINP'}
+    assert label_of_the_table() == 'best epoch on val (1)'
+
+
+def test_words_stand_beside_the_config_and_the_last_epoch_is_named_without_validation(config, tmp_path):
+    train(config())
+    words = load_checkpoint_file(tmp_path / 'run/epoch_1.pth')['meta']['dataset_meta']['vocabulary']
+    assert (tmp_path / 'run/vocabulary.txt').read_text().splitlines() == words
+    # The checkpoint that this run resumes from still names a best epoch.
+    train(config(epochs=2, resume='auto', validate=False))
+    assert label_of_the_table() == 'last epoch (2): there was no validation'
+
+
+def test_validation_that_keeps_no_best_epoch_is_told(config):
+    cfg = config()
+    cfg.default_hooks.checkpoint.update(save_best=None)
+    train(cfg)
+    assert label_of_the_table() == 'last epoch (1): no best epoch was kept'
+
+
+def test_a_fault_of_the_test_set_shows_before_the_training(config, tmp_path):
+    cfg = config()
+    cfg.test_dataloader.dataset.data_prefix = dict(img_path='photos')
+    with pytest.raises(FileNotFoundError, match=r'images are not in .*photos'):
+        train(cfg)
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_none_removes_a_hook(config):
+    cfg = config()
+    assert any(type(hook).__name__ == 'ScoreResumedEpochHook' for hook in build_runner(config()).hooks)
+    cfg.default_hooks.update(score_resumed_epoch=None, logger=None)
+    names = {type(hook).__name__ for hook in build_runner(cfg).hooks}
+    assert not names & {'ScoreResumedEpochHook', 'LoggerHook'}
+    assert names >= {'DatasetMetaHook', 'CheckpointHook'}
