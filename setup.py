@@ -36,6 +36,9 @@ def package_data() -> list[str]:
     return [*files, '.mim/model-index.yml', 'py.typed']
 
 
+# Exported models: writing and running them.
+DEPLOY = ['onnx>=1.16', 'onnxruntime>=1.17']
+
 setup(
     name='mmtbps',
     version=read_version(),
@@ -60,7 +63,8 @@ setup(
         'setuptools>=77.0.3,<81',
     ],
     extras_require={
-        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard'],
+        'deploy': DEPLOY,
+        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', *DEPLOY],
         'docs': ['matplotlib'],
     },
 )

@@ -69,7 +69,7 @@ METRICS = _child('METRICS', 'evaluation')
 # MMPretrain has no such concept, so this node is a root.
 RERANKERS = Registry('reranker', scope='mmtbps', locations=['mmtbps.evaluation'])
 # Nor has it these two: what turns images and sentences into features, and what finds the nearest of them.
-ENCODERS = Registry('encoder', scope='mmtbps', locations=['mmtbps.search'])
+ENCODERS = Registry('encoder', scope='mmtbps', locations=['mmtbps.search', 'mmtbps.deploy'])
 INDEXES = Registry('index', scope='mmtbps', locations=['mmtbps.search'])
 EVALUATORS = _child('EVALUATORS', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')

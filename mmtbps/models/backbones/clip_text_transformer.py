@@ -87,7 +87,12 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
                 f'CLIPTextTransformer: a sentence has {longest} tokens, but context_length is {self.context_length}; '
                 "set the tokenizer's context_length to that of the model"
             )
-        words = self.token_embedding(tokens[:, :longest]) + self.positional_embedding[:longest]
-        words = self.transformer(words, attn_mask=self.attn_mask[:longest, :longest])
-        ends = words[torch.arange(len(words), device=words.device), lengths - 1]
+        return self.encode_positions(tokens[:, :longest], lengths)
+
+    def encode_positions(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Encode all L positions of token ids (M, L); see :meth:`forward`, which leaves out those that nobody needs."""
+        length = tokens.shape[1]
+        words = self.token_embedding(tokens) + self.positional_embedding[:length]
+        words = self.transformer(words, attn_mask=self.attn_mask[:length, :length])
+        ends = words[torch.arange(words.shape[0], device=words.device), lengths - 1]
         return self.ln_final(ends) @ self.text_projection

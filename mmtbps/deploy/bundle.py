@@ -1,0 +1,98 @@
+"""The folder that an exported retriever is: two graphs and a JSON that says what they read."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mmtbps.search.shards import checksum
+from mmtbps.utils.checkpoint import write_atomically
+
+__all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
+
+IMAGE_GRAPH, TEXT_GRAPH, MANIFEST = 'image.onnx', 'text.onnx', 'model.json'
+_FORMAT = 'mmtbps-onnx-1'
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What stands in the JSON beside the graphs.
+
+    Args:
+        image_size: Height and width of the images.
+        dim: Length of a feature.
+        precision: ``'fp32'`` or ``'int8'``.
+        pipeline: Configs of the transforms from an image file to (3, H, W) uint8, BGR.
+        data_preprocessor: Config of what follows: order of the channels, mean, standard deviation.
+        tokenizer: Config of the tokenizer, without words.
+        vocabulary: The word of every id, or None where the tokenizer brings its own.
+        pad_id: Id behind the end of the shorter sentences of a batch.
+        fingerprint: That of the model, see :class:`mmtbps.search.Fingerprint`.
+        default_scope: MMEngine's scope in which the configs are built.
+    """
+
+    image_size: tuple[int, int]
+    dim: int
+    precision: str
+    pipeline: list[dict[str, Any]]
+    data_preprocessor: dict[str, Any]
+    tokenizer: dict[str, Any]
+    vocabulary: list[str] | None
+    pad_id: int
+    fingerprint: dict[str, str]
+    default_scope: str = 'mmtbps'
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``model.json``; the graphs must be there already."""
+        graphs: dict[str, dict[str, Any]] = {
+            'image_graph': dict(
+                file=IMAGE_GRAPH,
+                inputs={'images': 'float32 (N, 3, H, W), prepared by pipeline and data_preprocessor'},
+                outputs={'features': 'float32 (N, dim), not normalised'},
+            ),
+            'text_graph': dict(
+                file=TEXT_GRAPH,
+                inputs={
+                    'tokens': 'int64 (M, L), the sentences as the tokenizer encodes them, padded with pad_id',
+                    'lengths': 'int64 (M,), number of tokens of each',
+                },
+                outputs={'features': 'float32 (M, dim), not normalised'},
+            ),
+        }
+        for graph in graphs.values():
+            graph['sha256'] = checksum(Path(folder) / graph['file'])
+        content = json.dumps({'format': _FORMAT, **graphs, **asdict(self)}, indent=2, ensure_ascii=False)
+        write_atomically(Path(folder) / MANIFEST, content.encode())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> 'Bundle':
+        """Read ``model.json`` and check that the graphs are those that it was written for.
+
+        Args:
+            folder: Folder of an exported model.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If the JSON cannot be read, or a graph is another.
+        """
+        folder = Path(folder)
+        for name in (MANIFEST, IMAGE_GRAPH, TEXT_GRAPH):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(
+                    f'{folder} is no exported model: it has no {name}. Write one with tools/deploy/export_onnx.py.'
+                )
+        try:
+            stored = json.loads((folder / MANIFEST).read_text(encoding='utf-8'))
+            if stored['format'] != _FORMAT:
+                raise ValueError(f'its format is {stored["format"]!r}, not {_FORMAT!r}')
+            hashes = {stored[graph]['file']: stored[graph]['sha256'] for graph in ('image_graph', 'text_graph')}
+            bundle = cls(**{field.name: stored[field.name] for field in fields(cls)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{folder / MANIFEST} cannot be read ({error!r}); export the model again.') from error
+        for name, expected in hashes.items():
+            if checksum(folder / name) != expected:
+                raise ValueError(
+                    f'{folder / name} is not the graph that {MANIFEST} was written for: the export was interrupted, or '
+                    'files of two exports were mixed. Export the model again.'
+                )
+        return bundle

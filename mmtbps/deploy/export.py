@@ -1,0 +1,159 @@
+"""Write a trained retriever as two ONNX graphs and a JSON."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmtbps.models.data_preprocessor import pad_tokens
+from mmtbps.search import ModelEncoder
+
+from .bundle import IMAGE_GRAPH, MANIFEST, TEXT_GRAPH, Bundle
+from .onnx_encoder import ONNXEncoder, import_deploy
+from .tracing import exportable_copy
+from .verify import Agreement, compare_encoders, drawn_samples
+
+__all__ = ['export_onnx', 'quantize_onnx']
+
+_LEAST_COSINE = 0.9999
+_VERIFIED = 64
+
+
+class _Graph(nn.Module):
+    """One of a retriever's two encoding methods as a module."""
+
+    def __init__(self, model: nn.Module, method: str) -> None:
+        super().__init__()
+        self.model = model
+        self.method = method
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return getattr(self.model, self.method)(*inputs)
+
+
+def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> Agreement:
+    """Export the image and the text stream and verify them with onnxruntime.
+
+    Batch and sentence length stay free; the size of images is that of the test pipeline. Files appear in ``out_dir``
+    only if the graphs agree with the model on 64 drawn pedestrians and their sentences, in batches of other sizes than
+    the graphs were traced with.
+
+    Args:
+        encoder: A trained model with its preprocessing.
+        out_dir: The folder; gets ``image.onnx``, ``text.onnx`` and ``model.json``. An earlier export is replaced.
+        opset: Version of ONNX's operators. Defaults to 17, which runtimes since 2022 know.
+
+    Returns:
+        The agreement of the exported model with the torch model.
+
+    Raises:
+        ImportError: If onnx or onnxruntime is missing.
+        RuntimeError: If the graphs do not reproduce the model.
+    """
+    import_deploy('onnx'), import_deploy('onnxruntime')
+    images, sentences = drawn_samples(_VERIFIED)
+    with _beside(out_dir) as folder:
+        _trace(encoder, folder, images[0], sentences[:2], opset)
+        _describe(encoder, images[0]).save(folder)
+        agreement = compare_encoders(encoder, ONNXEncoder(folder), images, sentences)
+        if min(agreement.image_cosine, agreement.text_cosine) < _LEAST_COSINE or agreement.same_order < 1:
+            raise RuntimeError(
+                f'The exported graphs do not reproduce the model ({agreement}), so nothing was written to {out_dir}. '
+                'Find the part that does not trace, and register its exportable form '
+                '(mmtbps.deploy.exportable.register).'
+            )
+    return agreement
+
+
+def quantize_onnx(folder: str | Path, out_dir: str | Path) -> None:
+    """Make an exported model smaller: weights in int8, activations quantised as they come (dynamic quantisation).
+
+    What that costs is to be measured, see :func:`~mmtbps.deploy.evaluate_encoder`. The features are no longer those of
+    the model, so a gallery that was indexed with it has to be indexed again.
+
+    Args:
+        folder: An exported model in single precision.
+        out_dir: The folder of the smaller one, with the same files.
+
+    Raises:
+        ImportError: If onnx or onnxruntime is missing.
+        ValueError: If the model is not in single precision.
+    """
+    quantization = import_deploy('onnxruntime.quantization')
+    shape_inference = import_deploy('onnxruntime.quantization.shape_inference')
+    bundle = Bundle.load(folder)
+    if bundle.precision != 'fp32':
+        raise ValueError(f'{folder} is {bundle.precision} already; quantise the export in fp32.')
+    with _beside(out_dir) as target:
+        for name in (IMAGE_GRAPH, TEXT_GRAPH):
+            # Folds norms into convolutions first, as onnxruntime asks.
+            simple = target / f'simple-{name}'
+            shape_inference.quant_pre_process(Path(folder) / name, simple, skip_symbolic_shape=True)
+            quantization.quantize_dynamic(simple, target / name, weight_type=quantization.QuantType.QInt8)
+        fingerprint = dict(bundle.fingerprint, weights=f'int8 of {bundle.fingerprint["weights"]}')
+        replace(bundle, precision='int8', fingerprint=fingerprint).save(target)
+
+
+@contextmanager
+def _beside(out_dir: str | Path) -> Iterator[Path]:
+    """A scratch folder whose files move to ``out_dir`` when all went well, the JSON last."""
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.export-', dir=out_dir) as scratch:
+        yield Path(scratch)
+        for name in (IMAGE_GRAPH, TEXT_GRAPH, MANIFEST):
+            os.replace(Path(scratch) / name, out_dir / name)
+
+
+def _trace(encoder: ModelEncoder, folder: Path, image: np.ndarray, sentences: Sequence[str], opset: int) -> None:
+    """Write both graphs; the pictures and sentences are examples to trace with."""
+    model = exportable_copy(encoder.model)
+    examples = torch.rand(2, 3, *encoder.image_loader(image).shape[1:])
+    tokens, lengths = pad_tokens([encoder.tokenizer.encode(text) for text in sentences], encoder.tokenizer.pad_id)
+    graphs = (
+        ('encode_image', IMAGE_GRAPH, {'images': examples}, {'images': {0: 'N'}, 'features': {0: 'N'}}),
+        (
+            'encode_text',
+            TEXT_GRAPH,
+            {'tokens': tokens, 'lengths': lengths},
+            {'tokens': {0: 'M', 1: 'L'}, 'lengths': {0: 'M'}, 'features': {0: 'M'}},
+        ),
+    )
+    for method, file, inputs, free in graphs:
+        with torch.no_grad(), warnings.catch_warnings():
+            # Python's checks of sizes are traced as constants, of which torch warns; the result is verified.
+            warnings.simplefilter('ignore')
+            # The exporter that traces: it has done all these networks since torch 2.4, in a second.
+            torch.onnx.export(
+                _Graph(model, method),
+                tuple(inputs.values()),
+                str(folder / file),
+                input_names=list(inputs),
+                output_names=['features'],
+                dynamic_axes=free,
+                opset_version=opset,
+                dynamo=False,
+            )
+
+
+def _describe(encoder: ModelEncoder, image: np.ndarray) -> Bundle:
+    prepared = encoder.preprocessing
+    height, width = encoder.image_loader(image).shape[1:]
+    return Bundle(
+        image_size=(height, width),
+        dim=encoder.encode_texts(['a person']).shape[1],
+        precision='fp32',
+        pipeline=prepared['pipeline'],
+        data_preprocessor=prepared['data_preprocessor'],
+        tokenizer=prepared['tokenizer'],
+        vocabulary=encoder.tokenizer.vocabulary,
+        pad_id=encoder.tokenizer.pad_id,
+        fingerprint=encoder.fingerprint.to_dict(),
+    )

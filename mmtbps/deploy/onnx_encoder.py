@@ -1,0 +1,101 @@
+"""An encoder that runs an exported model."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.registry import init_default_scope
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmtbps.models.data_preprocessor import pad_tokens
+from mmtbps.registry import ENCODERS, MODELS, TOKENIZER
+from mmtbps.search import Encoder, Fingerprint
+from mmtbps.search.encoders.model_encoder import PipelineLoader
+
+from .bundle import IMAGE_GRAPH, TEXT_GRAPH, Bundle
+
+__all__ = ['ONNXEncoder', 'import_deploy']
+
+_PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
+
+
+def import_deploy(name: str) -> Any:
+    """Import a module of the extra ``deploy``, or say how to get it.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"Exported models need {name}. Run: python -m pip install 'mmtbps[deploy]'") from error
+
+
+@ENCODERS.register_module()
+class ONNXEncoder(Encoder):
+    """The two graphs of an exported model, run by onnxruntime: no network of torch is built.
+
+    Features are those of the model that was exported, so that either may search a gallery that the other indexed;
+    except for int8, whose galleries are its own.
+
+    Args:
+        folder: Folder of the export.
+        device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to ``'cpu'``.
+        num_threads: Threads of onnxruntime. Defaults to None: one per core.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ImportError: If onnxruntime is missing.
+        ValueError: If files do not belong together, or onnxruntime has no such device.
+    """
+
+    def __init__(self, folder: str | Path, device: str | torch.device = 'cpu', num_threads: int | None = None) -> None:
+        self.folder = Path(folder).absolute()
+        self.bundle = bundle = Bundle.load(self.folder)
+        init_default_scope(bundle.default_scope)
+        self.tokenizer = TOKENIZER.build(dict(bundle.tokenizer))
+        if bundle.vocabulary is not None:
+            self.tokenizer.set_vocabulary(bundle.vocabulary)
+        self.image_loader = PipelineLoader(bundle.pipeline, self.tokenizer)
+        self.data_preprocessor = MODELS.build(dict(bundle.data_preprocessor))
+        self.preprocessing = dict(
+            pipeline=bundle.pipeline, data_preprocessor=bundle.data_preprocessor, tokenizer=bundle.tokenizer
+        )
+        self.fingerprint = Fingerprint(**bundle.fingerprint)
+        self.images, self.texts = (
+            _session(self.folder / name, device, num_threads) for name in (IMAGE_GRAPH, TEXT_GRAPH)
+        )
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Embed one batch of loaded images (N, 3, H, W) as (N, D), not normalised."""
+        samples = [DataSample(tokens=[]) for _ in images]
+        batch = self.data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))
+        prepared = batch['inputs']['images'].contiguous().numpy()
+        return torch.from_numpy(self.images.run(None, {'images': prepared})[0])
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed one batch of sentences as (M, D), not normalised."""
+        tokens, lengths = pad_tokens([self.tokenizer.encode(text) for text in texts], self.bundle.pad_id)
+        return torch.from_numpy(self.texts.run(None, {'tokens': tokens.numpy(), 'lengths': lengths.numpy()})[0])
+
+    def describe(self) -> dict[str, Any]:
+        """Where the export is."""
+        return dict(type='ONNXEncoder', folder=str(self.folder))
+
+
+def _session(file: Path, device: str | torch.device, num_threads: int | None) -> Any:
+    onnxruntime = import_deploy('onnxruntime')
+    provider = _PROVIDERS.get(torch.device(device).type)
+    if provider not in onnxruntime.get_available_providers():
+        raise ValueError(
+            f'This onnxruntime cannot run on {device}; it has {", ".join(onnxruntime.get_available_providers())}. '
+            "Take device='cpu', or install onnxruntime-gpu for 'cuda'."
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # its hints concern whoever writes graphs
+    if num_threads is not None:
+        options.intra_op_num_threads = num_threads
+    return onnxruntime.InferenceSession(str(file), options, providers=[provider])

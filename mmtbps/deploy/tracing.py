@@ -1,0 +1,139 @@
+"""Forms of modules that trace to a graph of any batch and any length."""
+
+import copy
+from functools import singledispatch
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmtbps.models.backbones import CLIPTextTransformer
+from mmtbps.models.necks import BiGRUNeck
+
+__all__ = ['ExportableAttention', 'ExportableBiGRU', 'ExportableCLIPText', 'exportable', 'exportable_copy']
+
+
+@singledispatch
+def exportable(module: nn.Module) -> nn.Module:
+    """Give the form of a module that exports; most modules are it themselves.
+
+    A module of one's own whose ``forward`` does not trace gets one with ``exportable.register(Class)``.
+
+    Args:
+        module: Any module.
+
+    Returns:
+        A module with the same inputs, outputs and weights.
+    """
+    return module
+
+
+def exportable_copy(module: nn.Module) -> nn.Module:
+    """Copy a module with every part replaced by its exportable form.
+
+    Args:
+        module: Any module, such as a retriever; it stays as it is.
+
+    Returns:
+        The copy, on the CPU, in evaluation mode and single precision.
+    """
+    copied = copy.deepcopy(module).cpu().float().eval()
+    return _replace(copied).eval()
+
+
+def _replace(module: nn.Module) -> nn.Module:
+    replaced = exportable(module)
+    if replaced is module:
+        for name, child in module.named_children():
+            setattr(module, name, _replace(child))
+    return replaced
+
+
+@exportable.register(BiGRUNeck)
+class ExportableBiGRU(nn.Module):
+    """A :class:`~mmtbps.models.BiGRUNeck` as two one-way GRUs with its weights.
+
+    Packing, which keeps padding out of the backward recurrence, does not survive export. Here the backward GRU reads
+    every caption from its last word to its first, gathered by length, so that padding comes after the words in both
+    directions and is left out of the maximum over time. The maximum does not mind that the states are in reverse.
+
+    Args:
+        neck: The neck.
+    """
+
+    def __init__(self, neck: BiGRUNeck) -> None:
+        super().__init__()
+        both = neck.gru
+        self.padding_value = neck.padding_value
+        self.forwards, self.backwards = (
+            nn.GRU(both.input_size, both.hidden_size, bias=False, batch_first=True) for _ in range(2)
+        )
+        for gru, suffix in ((self.forwards, ''), (self.backwards, '_reverse')):
+            gru.weight_ih_l0 = getattr(both, f'weight_ih_l0{suffix}')
+            gru.weight_hh_l0 = getattr(both, f'weight_hh_l0{suffix}')
+
+    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """Turn words (M, L, C) and lengths (M,) into sentence features (M, 2 x hidden_size)."""
+        place = torch.arange(words.shape[1], device=words.device)
+        last_to_first = (lengths[:, None] - 1 - place).clamp(min=0)
+        reverse = words.gather(1, last_to_first[..., None].expand(-1, -1, words.shape[2]))
+        # Without a start of its own the exporter would write the batch of the example into the graph.
+        start = words.new_zeros(1, words.shape[0], self.forwards.hidden_size)
+        states = torch.cat([self.forwards(words, start)[0], self.backwards(reverse, start)[0]], dim=2)
+        return states.masked_fill((place >= lengths[:, None])[..., None], self.padding_value).amax(dim=1)
+
+
+@exportable.register(CLIPTextTransformer)
+class ExportableCLIPText(nn.Module):
+    """A :class:`~mmtbps.models.CLIPTextTransformer` that computes all positions it is given.
+
+    The tower itself cuts the batch at its longest sentence, a number that no graph can hold. What lies behind a
+    sentence's end does not change it, the tower being causal.
+
+    Args:
+        tower: The tower.
+    """
+
+    def __init__(self, tower: CLIPTextTransformer) -> None:
+        super().__init__()
+        self.tower = tower
+        tower.transformer = _replace(tower.transformer)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Turn token ids (M, L) and lengths (M,) into features (M, embed_dim)."""
+        return self.tower.encode_positions(tokens, lengths)
+
+
+class ExportableAttention(nn.Module):
+    """A :class:`torch.nn.MultiheadAttention` over the items' own words, for any number of words.
+
+    torch's own writes the number of words of the example into the graph, or takes a fused kernel that ONNX lacks.
+
+    Args:
+        attention: The attention; batch first, queries, keys and values of one width.
+    """
+
+    def __init__(self, attention: nn.MultiheadAttention) -> None:
+        super().__init__()
+        self.heads = attention.num_heads
+        self.in_proj_weight, self.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
+        self.out_proj = attention.out_proj
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool = False, attn_mask: Tensor | None = None
+    ) -> tuple[Tensor, None]:
+        """Attend from query (N, L, C) to key and value (N, S, C); the weights are not returned."""
+        weights = self.in_proj_weight.chunk(3)
+        biases = self.in_proj_bias.chunk(3) if self.in_proj_bias is not None else (None, None, None)
+        query, key, value = (
+            F.linear(tokens, weight, bias).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2)), None
+
+
+@exportable.register
+def _(module: nn.MultiheadAttention) -> nn.Module:
+    plain = module.batch_first and module._qkv_same_embed_dim and module.bias_k is None and not module.add_zero_attn
+    return ExportableAttention(module) if plain else module

@@ -1,0 +1,69 @@
+"""Export a trained retriever as two ONNX graphs with their preprocessing in a JSON, and verify them."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.deploy import (
+    ONNXEncoder,
+    compare_encoders,
+    drawn_samples,
+    evaluate_encoder,
+    export_onnx,
+    quantize_onnx,
+)
+from mmtbps.registry import DATASETS
+from mmtbps.search import Encoder, ModelEncoder
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('out', help='folder for image.onnx, text.onnx and model.json')
+    parser.add_argument('--int8', action='store_true', help='also write OUT/int8, with weights in 8 bits')
+    parser.add_argument('--evaluate', action='store_true', help="rank the config's test set with each and print both")
+    parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators (default: 17)")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
+    )
+    return parser.parse_args(argv)
+
+
+def print_figures(cfg: Config, encoders: dict[str, Encoder]) -> None:
+    """Rank the test set with every encoder and print what it costs against the first."""
+    init_default_scope(cfg.get('default_scope', 'mmtbps'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    reference = None
+    for name, encoder in encoders.items():
+        figures = evaluate_encoder(encoder, dataset)
+        reference = reference or figures
+        loss = reference['R@1'] - figures['R@1']
+        print(f'{name:5} t2i ' + '  '.join(f'{key} {value:.2f}' for key, value in figures.items()), end='')
+        print(f'  (loss in R@1: {loss:.2f})')
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the tool."""
+    args = parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    encoders: dict[str, Encoder] = {'torch': ModelEncoder(cfg, args.checkpoint)}
+    print(f'{args.out}: {export_onnx(encoders["torch"], args.out, args.opset)}')
+    encoders['onnx'] = ONNXEncoder(args.out)
+    if args.int8:
+        small = Path(args.out) / 'int8'
+        quantize_onnx(args.out, small)
+        encoders['int8'] = ONNXEncoder(small)
+        print(f'{small}: {compare_encoders(encoders["torch"], encoders["int8"], *drawn_samples(64))}')
+    if args.evaluate:
+        print_figures(cfg, encoders)
+
+
+if __name__ == '__main__':
+    main()
