@@ -39,6 +39,9 @@ def package_data() -> list[str]:
 # Exported models: writing and running them.
 DEPLOY = ['onnx>=1.16', 'onnxruntime>=1.17']
 
+# Indexes of the search beside the exact one.
+SEARCH = ['faiss-cpu>=1.11', 'pymilvus>=3.0,<4', 'milvus-lite>=3.2,<4']
+
 setup(
     name='mmtbps',
     version=read_version(),
@@ -64,7 +67,8 @@ setup(
     ],
     extras_require={
         'deploy': DEPLOY,
-        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', *DEPLOY],
+        'search': SEARCH,
+        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', *DEPLOY, *SEARCH],
         'docs': ['matplotlib'],
     },
 )

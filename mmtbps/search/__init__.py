@@ -1,6 +1,6 @@
 from .encoders import Encoder, Fingerprint, ModelEncoder
 from .gallery import GalleryImage, list_gallery
-from .indexes import ExactIndex, Selection, VectorIndex
+from .indexes import ExactIndex, FaissFlat, FaissHNSW, FaissIVFPQ, MilvusIndex, Selection, VectorIndex
 from .metadata import MetadataSource
 from .results import CaptionResult, IndexReport, SearchResult
 from .searcher import Searcher
@@ -12,11 +12,15 @@ __all__ = [
     'Condition',
     'Encoder',
     'ExactIndex',
+    'FaissFlat',
+    'FaissHNSW',
+    'FaissIVFPQ',
     'Fingerprint',
     'GalleryImage',
     'GalleryStore',
     'IndexReport',
     'MetadataSource',
+    'MilvusIndex',
     'ModelEncoder',
     'SearchResult',
     'Searcher',

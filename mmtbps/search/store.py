@@ -1,6 +1,7 @@
 """The features of a gallery, in memory or in a folder, block by block."""
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class GalleryStore:
     Attributes:
         images (list[GalleryImage]): The image of each row.
         alive (np.ndarray): Which rows count, bool (number of rows,).
+        identity (str): Tells galleries apart. Of one gallery, equal rows are equal images for ever.
+        facts (set[str]): Names of what is known of some image.
         extra (dict): Further entries of ``index.json``: what the searcher wants to know again.
     """
 
@@ -44,6 +47,8 @@ class GalleryStore:
         self.folder = None if folder is None else Path(folder)
         self.images: list[GalleryImage] = []
         self.alive = np.zeros(0, dtype=bool)
+        self.identity = uuid.uuid4().hex
+        self.facts: set[str] = set()
         self.extra: dict[str, Any] = {}
         self._rows: dict[str, int] = {}
         self._shards: list[Shard] = []
@@ -132,6 +137,7 @@ class GalleryStore:
         self._files.append(entry)
         self._starts.append(first + len(shard.images))
         self.images.extend(shard.images)
+        self.facts.update(*(image.metadata for image in shard.images))
         self.alive = np.concatenate([self.alive, np.ones(len(shard.images), dtype=bool)])
 
     def commit(self) -> None:
@@ -142,7 +148,8 @@ class GalleryStore:
         for start, end, entry in zip(self._starts, self._starts[1:], self._files, strict=False):
             dead = np.flatnonzero(~self.alive[start:end]).tolist()
             shards.append(dict(entry, dead=dead))
-        content = dict(self.extra, format=FORMAT, fingerprint=self.fingerprint.to_dict(), shards=shards)
+        known = dict(format=FORMAT, identity=self.identity, fingerprint=self.fingerprint.to_dict())
+        content = dict(self.extra, **known, shards=shards)
         write_atomically(self.folder / MANIFEST, json.dumps(content, indent=1).encode())
 
     def save(self, folder: str | Path) -> None:
@@ -181,6 +188,7 @@ class GalleryStore:
         """
         content = read_manifest(folder)
         store = cls(Fingerprint(**content.pop('fingerprint')), folder)
+        store.identity = content.pop('identity')
         for entry in content.pop('shards'):
             shard = read_shard(Path(folder) / entry['file'])
             if len(shard.images) != entry['count']:
@@ -213,7 +221,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
         version = content['format']
-        content['fingerprint'], content['shards']
+        content['fingerprint'], content['identity'], content['shards']
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{file} cannot be read as an index ({error!r}). Index again.') from error
     if version != FORMAT:

@@ -36,7 +36,7 @@ class Condition:
         value: A number or string; a tuple of them for ``in``.
 
     Raises:
-        ValueError: If the sign is none of these.
+        ValueError: If the sign is none of these, or ``in`` has no value.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Condition:
     def __post_init__(self) -> None:
         if self.sign not in _OPERATORS:
             raise ValueError(f'{self.sign!r} is no comparison; there are {", ".join(_OPERATORS)}.')
+        if self.sign == 'in' and not self.value:
+            raise ValueError(f'The condition on {self.name!r} names no value that it may have.')
 
     def holds(self, metadata: Mapping[str, Any]) -> bool:
         """Whether an image with these facts is meant. One that lacks the fact, or has text for a number, is not."""
@@ -59,9 +61,11 @@ class Condition:
     @property
     def expression(self) -> str:
         """The same for Milvus, where facts stand in a JSON field ``metadata``."""
-        sign = '==' if self.sign == '=' else self.sign
-        value = list(self.value) if self.sign == 'in' else self.value
-        return f'metadata[{json.dumps(self.name)}] {sign} {json.dumps(value)}'
+        field = f'metadata[{json.dumps(self.name)}]'
+        if self.sign == 'in':
+            # Milvus Lite knows `in` for fields alone, not for what is inside one.
+            return '(' + ' or '.join(f'{field} == {json.dumps(value)}' for value in self.value) + ')'
+        return f'{field} {"==" if self.sign == "=" else self.sign} {json.dumps(self.value)}'
 
 
 def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:

@@ -1,31 +1,9 @@
 import torch
+from galleries import make_store, plain_search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtbps.search import ExactIndex, Fingerprint, GalleryImage, GalleryStore, Selection, parse_where
-from mmtbps.search.shards import Shard
-
-PRINT = Fingerprint('weights', 'model', 'preprocessing')
-
-
-def make_store(features, block_size, removed=()):
-    store = GalleryStore(PRINT)
-    for start in range(0, len(features), block_size):
-        part = features[start : start + block_size]
-        images = [GalleryImage(f'/{start + row}.png', 1, 1, dict(number=start + row)) for row in range(len(part))]
-        store.append(Shard(part, images, PRINT))
-    store.remove(f'/{row}.png' for row in removed)
-    return store
-
-
-def plain_search(features, queries, count, allowed):
-    """One stable sort a query."""
-    found = torch.full((len(queries), count), -1)
-    for number, query in enumerate(queries):
-        scores = [(-float(query @ features[row]), row) for row in allowed]
-        best = [row for _, row in sorted(scores)][:count]
-        found[number, : len(best)] = torch.tensor(best, dtype=torch.int64)
-    return found
+from mmtbps.search import ExactIndex, Selection, parse_where
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,15 @@
 from .base import Selection, VectorIndex
 from .exact import ExactIndex
+from .faiss_index import FaissFlat, FaissHNSW, FaissIndex, FaissIVFPQ
+from .milvus_index import MilvusIndex
 
-__all__ = ['ExactIndex', 'Selection', 'VectorIndex']
+__all__ = [
+    'ExactIndex',
+    'FaissFlat',
+    'FaissHNSW',
+    'FaissIVFPQ',
+    'FaissIndex',
+    'MilvusIndex',
+    'Selection',
+    'VectorIndex',
+]

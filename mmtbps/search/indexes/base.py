@@ -29,6 +29,10 @@ class Selection:
     def __init__(self, store: GalleryStore, conditions: Sequence[Condition] = ()) -> None:
         self.conditions = tuple(conditions)
         self._store = store
+        for condition in self.conditions:
+            if condition.name not in store.facts:
+                names = ', '.join(sorted(store.facts)) or 'no facts at all'
+                raise ValueError(f'No image of the gallery has {condition.name!r}; known are {names}.')
 
     @cached_property
     def mask(self) -> Tensor | None:
@@ -36,16 +40,9 @@ class Selection:
         store = self._store
         if not self.conditions:
             return None if store.alive.all() else torch.from_numpy(store.alive)
-        known: set[str] = set()
         mask = np.zeros(store.num_rows, dtype=bool)
         for row in np.flatnonzero(store.alive):
-            metadata = store.images[row].metadata
-            known.update(metadata)
-            mask[row] = all(condition.holds(metadata) for condition in self.conditions)
-        for condition in self.conditions:
-            if condition.name not in known:
-                names = ', '.join(sorted(known)) or 'no facts at all'
-                raise ValueError(f'No image of the gallery has {condition.name!r}; known are {names}.')
+            mask[row] = all(condition.holds(store.images[row].metadata) for condition in self.conditions)
         return torch.from_numpy(mask)
 
     @cached_property

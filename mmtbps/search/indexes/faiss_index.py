@@ -1,0 +1,260 @@
+"""Indexes of the library FAISS, in one process, from memory or mapped from disk."""
+
+import math
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmtbps.evaluation.functional.checks import in_unit, positive
+from mmtbps.registry import INDEXES
+
+from ..store import GalleryStore
+from .base import Selection, VectorIndex
+from .exact import ExactIndex
+from .optional import require
+from .state import BuildState
+
+__all__ = ['FaissFlat', 'FaissHNSW', 'FaissIVFPQ', 'FaissIndex']
+
+_REBUILD_AT = 4
+"""A trained index is built anew once the gallery is this many times as large as what it was trained on."""
+
+
+class FaissIndex(VectorIndex):
+    """What the indexes of FAISS share (Douze et al., arXiv 2401.08281).
+
+    A gallery's row is the vector's number in FAISS. With a folder the index is one file there, written atomically and
+    mapped into memory when it is read. Removed images stay in it and are passed over.
+
+    Args:
+        exact_below: If no more than this share of the gallery may be found, the rest being removed or filtered out,
+            the remaining features are compared one by one: then that is quick, and a graph would lead astray. Defaults
+            to 0.1.
+
+    Raises:
+        ImportError: If FAISS is not installed.
+        ValueError: If ``exact_below`` is outside 0..1.
+    """
+
+    def __init__(self, exact_below: float = 0.1) -> None:
+        self.faiss = require('faiss', type(self).__name__)
+        self.exact_below = in_unit(exact_below, 'exact_below')
+        self._index: Any = None
+        self._mapped = False
+        self._written: Path | None = None
+        self._state = BuildState({})
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What decides how the index is built."""
+
+    @abstractmethod
+    def make(self, dim: int, rows: int) -> Any:
+        """Make an empty index of FAISS for about ``rows`` features of ``dim`` numbers."""
+
+    @abstractmethod
+    def parameters(self, selector: Any) -> Any:
+        """Parameters of a search, with FAISS's selector of rows or None."""
+
+    def training_rows(self, index: Any, rows: int) -> int:
+        """How many features to train with; 0 where nothing is trained."""
+        return 0
+
+    @property
+    def map_flag(self) -> int:
+        """FAISS's way to map this kind of index from disk."""
+        return self.faiss.IO_FLAG_MMAP_IFC
+
+    def sync(self, store: GalleryStore, folder: Path | None) -> None:
+        """Catch up with a gallery; see :meth:`VectorIndex.sync`."""
+        if self._index is None and folder is not None:
+            self._open(store, folder)
+        if self._index is None or not self._state.fits(store, self.settings()) or self._outgrown(store):
+            self._build(store)
+        elif self._state.rows < store.num_rows and self._mapped:
+            self._index = self.faiss.read_index(str(self._file(folder)))  # what is mapped cannot grow
+            self._mapped = False
+        if self._state.rows < store.num_rows:
+            for _, block in store.blocks(self._state.rows):
+                self._index.add(block.numpy())
+            self._state.rows = store.num_rows
+            self._written = None
+        if folder is not None and self._written != folder:
+            self._write(folder)
+            self._written = folder
+
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+        """Find the nearest rows; see :meth:`VectorIndex.search`."""
+        selector = None
+        if selection.mask is not None:
+            if int(selection.mask.sum()) <= self.exact_below * store.num_rows:
+                return ExactIndex().search(store, queries, count, selection)
+            selector = self.faiss.IDSelectorBitmap(np.packbits(selection.mask.numpy(), bitorder='little'))
+        _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector))
+        return torch.from_numpy(rows)
+
+    def _file(self, folder: Path | None) -> Path:
+        return Path(folder or '') / f'{type(self).__name__}.faiss'
+
+    def _open(self, store: GalleryStore, folder: Path) -> None:
+        file = self._file(folder)
+        state = BuildState.read(file.with_suffix('.json'))
+        if file.is_file() and state is not None and state.fits(store, self.settings()):
+            index = self.faiss.read_index(str(file), self.map_flag)
+            # A kill between the two files leaves the state of the older one behind.
+            if index.ntotal == state.rows:
+                self._index, self._state, self._mapped, self._written = index, state, True, folder
+
+    def _outgrown(self, store: GalleryStore) -> bool:
+        trained = self.training_rows(self._index, store.num_rows) > 0
+        return trained and store.num_rows > _REBUILD_AT * self._state.trained_on
+
+    def _build(self, store: GalleryStore) -> None:
+        self._index = self.make(store.dim, store.num_rows)
+        count = self.training_rows(self._index, store.num_rows)
+        if count:
+            chosen = torch.randperm(store.num_rows, generator=torch.Generator().manual_seed(0))[:count]
+            self._index.train(store.take(chosen.sort().values).numpy())
+        self._mapped = False
+        self._state = BuildState(self.settings(), gallery=store.identity, trained_on=store.num_rows)
+
+    def _write(self, folder: Path) -> None:
+        file = self._file(folder)
+        temporary = file.with_suffix('.tmp')
+        self.faiss.write_index(self._index, str(temporary))
+        with open(temporary, 'rb') as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, file)
+        self._state.write(file.with_suffix('.json'))
+
+
+@INDEXES.register_module()
+class FaissFlat(FaissIndex):
+    """Compare each query with every feature, on all cores."""
+
+    exact = True
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing but the kind."""
+        return dict(type='FaissFlat')
+
+    def make(self, dim: int, rows: int) -> Any:
+        """Make an empty index."""
+        return self.faiss.IndexFlatIP(dim)
+
+    def parameters(self, selector: Any) -> Any:
+        """Parameters of a search."""
+        return self.faiss.SearchParameters(sel=selector)
+
+
+@INDEXES.register_module()
+class FaissHNSW(FaissIndex):
+    """A graph of neighbours in layers, walked towards the query (Malkov & Yashunin, TPAMI 2020).
+
+    The quickest, at the price of memory (the features and ``8 x neighbors`` bytes each) and minutes to build.
+
+    Args:
+        neighbors: Edges of a node, M. Defaults to 32, FAISS's own default.
+        ef_construction: Candidates kept when a node is put in. Defaults to 80.
+        ef_search: Candidates kept in a search, at least the number of images asked for; more find more and take
+            longer. Defaults to 64.
+        exact_below: See :class:`FaissIndex`.
+
+    Raises:
+        ImportError: If FAISS is not installed.
+        ValueError: If a number is below 1 or ``exact_below`` outside 0..1.
+    """
+
+    def __init__(
+        self, neighbors: int = 32, ef_construction: int = 80, ef_search: int = 64, exact_below: float = 0.1
+    ) -> None:
+        super().__init__(exact_below)
+        self.neighbors = positive(neighbors, 'neighbors')
+        self.ef_construction = positive(ef_construction, 'ef_construction')
+        self.ef_search = positive(ef_search, 'ef_search')
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the graph."""
+        return dict(type='FaissHNSW', neighbors=self.neighbors, ef_construction=self.ef_construction)
+
+    def make(self, dim: int, rows: int) -> Any:
+        """Make an empty graph."""
+        index = self.faiss.IndexHNSWFlat(dim, self.neighbors, self.faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = self.ef_construction
+        return index
+
+    def parameters(self, selector: Any) -> Any:
+        """Parameters of a search."""
+        return self.faiss.SearchParametersHNSW(efSearch=self.ef_search, sel=selector)
+
+
+@INDEXES.register_module()
+class FaissIVFPQ(FaissIndex):
+    """Lists of features that are coded in a few bytes (Jégou et al., TPAMI 2011), for galleries larger than memory.
+
+    The coded features only choose candidates, ``oversampling`` times as many as wanted; what the searcher answers is
+    ranked by the exact features, which stay on disk.
+
+    Args:
+        lists: Number of lists. Defaults to None: four times the square root of the gallery's
+            size, but no more than it can learn.
+        bytes_per_vector: Bytes of a code. Defaults to 32, one bit a number at 256: 3 % of the features.
+        probes: Lists looked at in a search. Defaults to 32.
+        oversampling: Candidates for each image wanted. Defaults to 10.
+        exact_below: See :class:`FaissIndex`.
+
+    Raises:
+        ImportError: If FAISS is not installed.
+        ValueError: If a number is below 1, ``exact_below`` is outside 0..1, the gallery is too small to be coded or
+            ``bytes_per_vector`` does not divide the width of a feature.
+    """
+
+    def __init__(
+        self,
+        lists: int | None = None,
+        bytes_per_vector: int = 32,
+        probes: int = 32,
+        oversampling: int = 10,
+        exact_below: float = 0.1,
+    ) -> None:
+        super().__init__(exact_below)
+        self.lists = None if lists is None else positive(lists, 'lists')
+        self.bytes_per_vector = positive(bytes_per_vector, 'bytes_per_vector')
+        self.probes = positive(probes, 'probes')
+        self.oversampling = positive(oversampling, 'oversampling')
+
+    @property
+    def map_flag(self) -> int:
+        """Lists are mapped by a flag of their own."""
+        return self.faiss.IO_FLAG_MMAP
+
+    def settings(self) -> dict[str, Any]:
+        """What decides lists and codes."""
+        return dict(type='FaissIVFPQ', lists=self.lists, bytes_per_vector=self.bytes_per_vector)
+
+    def make(self, dim: int, rows: int) -> Any:
+        """Make empty lists."""
+        if rows < 256:
+            raise ValueError(f'FaissIVFPQ needs at least 256 images to learn its codes, got {rows}; use FaissFlat.')
+        if dim % self.bytes_per_vector:
+            raise ValueError(f'bytes_per_vector must divide a feature of {dim} numbers, got {self.bytes_per_vector}.')
+        # FAISS wants 39 features a list to learn from.
+        lists = self.lists or max(1, min(round(4 * math.sqrt(rows)), rows // 39))
+        coarse = self.faiss.IndexFlatIP(dim)
+        index = self.faiss.IndexIVFPQ(coarse, dim, lists, self.bytes_per_vector, 8, self.faiss.METRIC_INNER_PRODUCT)
+        coarse.this.disown()
+        index.own_fields = True
+        return index
+
+    def training_rows(self, index: Any, rows: int) -> int:
+        """FAISS looks at no more than 256 features a list or code."""
+        return min(rows, max(256 * 256, 64 * index.nlist))
+
+    def parameters(self, selector: Any) -> Any:
+        """Parameters of a search."""
+        return self.faiss.SearchParametersIVF(nprobe=self.probes, sel=selector)

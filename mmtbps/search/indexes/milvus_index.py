@@ -1,0 +1,200 @@
+"""Milvus: a vector database, embedded in this process or a cluster of machines."""
+
+import logging
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmtbps.registry import INDEXES
+
+from ..store import GalleryStore
+from .base import Selection, VectorIndex
+from .optional import require
+from .state import BuildState
+
+__all__ = ['MilvusIndex']
+
+_BATCH = 1000
+"""Entities sent at a time: some megabytes, below the limit of a gRPC message."""
+
+_MOST = 16384
+"""The most answers that Milvus gives to a query."""
+
+
+@INDEXES.register_module()
+class MilvusIndex(VectorIndex):
+    """A collection in Milvus (Wang et al., SIGMOD 2021), the way beyond one machine.
+
+    Without address it is Milvus Lite: a database below the gallery's folder, served by this very process, so that one
+    process at a time can use it. With the address of a server or cluster the same class talks to that. Conditions are
+    evaluated by Milvus on the field ``metadata``, removed images are deleted there.
+
+    Args:
+        uri: Address such as ``'http://host:19530'``, or a file ending in ``.db`` for Milvus Lite. Defaults to None:
+            ``milvus.db`` in the gallery's folder, a temporary one for a gallery in memory.
+        token: ``'user:password'`` or an API key of the server. Defaults to None: the server asks for none.
+        collection: Name of the collection, one for each gallery on a server. Defaults to ``'mmtbps_gallery'``.
+        index_type: Milvus's kind of vector index. Defaults to ``'AUTOINDEX'``: Milvus chooses.
+        index_params: Parameters of that kind. Defaults to None: Milvus's own.
+
+    Raises:
+        ImportError: If pymilvus is not installed.
+    """
+
+    def __init__(
+        self,
+        uri: str | None = None,
+        token: str | None = None,
+        collection: str = 'mmtbps_gallery',
+        index_type: str = 'AUTOINDEX',
+        index_params: dict[str, Any] | None = None,
+    ) -> None:
+        self.pymilvus = require('pymilvus', 'MilvusIndex')
+        self.uri = uri
+        self.token = token
+        self.collection = collection
+        self.index_type = index_type
+        self.index_params = index_params or {}
+        self._client: Any = None
+        self._address = ''
+        self._scratch: tempfile.TemporaryDirectory | None = None
+        self._state: BuildState | None = None
+
+    def sync(self, store: GalleryStore, folder: Path | None) -> None:
+        """Catch up with a gallery; see :meth:`VectorIndex.sync`."""
+        if self._scratch is not None and folder is not None:
+            self.close()
+        if self._client is None:
+            self._connect(folder)
+        file = None if folder is None else folder / 'MilvusIndex.json'
+        if self._state is None and file is not None:
+            self._state = BuildState.read(file)
+        settings = self._settings(store)
+        exists = self._client.has_collection(self.collection)
+        if self._state is None or not exists or not self._state.fits(store, settings):
+            self._create(store, exists, settings)
+            self._state = BuildState(settings, gallery=store.identity)
+            _keep(self._state, file)
+        if self._update(store, self._state):
+            self._settle()
+            _keep(self._state, file)
+        else:
+            self._client.load_collection(self.collection)
+
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+        """Find the nearest rows; see :meth:`VectorIndex.search`.
+
+        Raises:
+            ValueError: If more rows are asked for than Milvus gives.
+        """
+        if count > _MOST:
+            raise ValueError(f'Milvus gives at most {_MOST} answers to a query, {count} were asked for.')
+        answers = self._client.search(
+            self.collection, data=list(queries.numpy()), limit=count, filter=selection.expression, output_fields=['row']
+        )
+        found = torch.full((len(queries), count), -1)
+        for number, hits in enumerate(answers):
+            found[number, : len(hits)] = torch.tensor([hit['row'] for hit in hits], dtype=torch.int64)
+        return found
+
+    def close(self) -> None:
+        """Disconnect; an embedded database becomes free for another process."""
+        if self._client is None:
+            return
+        self._client.close()
+        self._client = None
+        if self._address.endswith('.db'):
+            # The client leaves the embedded server running until the process ends.
+            require('milvus_lite.server_manager', 'MilvusIndex').server_manager_instance.release_server(self._address)
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = self._state = None
+
+    def _connect(self, folder: Path | None) -> None:
+        if self.uri is None and folder is None:
+            self._scratch = tempfile.TemporaryDirectory()
+        default = Path(folder or (self._scratch.name if self._scratch else '')) / 'milvus.db'
+        self._address = self.uri or str(default)
+        # Milvus Lite logs the trace of what is told in one sentence below.
+        log = logging.getLogger('milvus_lite')
+        level = log.level
+        log.setLevel(logging.CRITICAL)
+        try:
+            self._client = self.pymilvus.MilvusClient(self._address, token=self.token or '')
+        except Exception as error:
+            raise RuntimeError(f'{_refusal(self._address)} ({error})') from error
+        finally:
+            log.setLevel(level)
+
+    def _settings(self, store: GalleryStore) -> dict[str, Any]:
+        return dict(
+            address=self.uri, collection=self.collection, type=self.index_type, params=self.index_params,
+            dim=store.dim,
+        )  # fmt: skip
+
+    def _create(self, store: GalleryStore, exists: bool, settings: dict[str, Any]) -> None:
+        if exists:
+            if self._state is None or self._state.settings.get('collection') != self.collection:
+                raise ValueError(
+                    f'{self._address} has a collection {self.collection!r} already, which is not of this gallery. '
+                    "Choose another name (collection='...') or drop it."
+                )
+            self._client.drop_collection(self.collection)
+        kinds = self.pymilvus.DataType
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field('row', kinds.INT64, is_primary=True)
+        schema.add_field('vector', kinds.FLOAT_VECTOR, dim=store.dim)
+        schema.add_field('metadata', kinds.JSON)
+        index = self._client.prepare_index_params()
+        # Rows have length 1, so that the inner product is the cosine.
+        index.add_index('vector', index_type=self.index_type, metric_type='IP', params=self.index_params)
+        self._client.create_collection(self.collection, schema=schema, index_params=index)
+
+    def _update(self, store: GalleryStore, state: BuildState) -> bool:
+        """Insert new rows, delete dead ones; tells whether there were any."""
+        dead = np.flatnonzero(~store.alive[: state.rows])
+        removed = np.setdiff1d(dead, state.removed).tolist()
+        fresh = np.flatnonzero(store.alive[state.rows :]) + state.rows
+        for start in range(0, len(removed), _BATCH):
+            self._client.delete(self.collection, ids=removed[start : start + _BATCH])
+        for start in range(0, len(fresh), _BATCH):
+            rows = fresh[start : start + _BATCH]
+            vectors = store.take(torch.from_numpy(rows)).numpy()
+            entities = [
+                dict(row=int(row), vector=vector, metadata=dict(store.images[row].metadata))
+                for row, vector in zip(rows, vectors, strict=True)
+            ]
+            self._client.upsert(self.collection, data=entities)
+        if not removed and state.rows == store.num_rows:
+            return False
+        state.rows, state.removed = store.num_rows, np.flatnonzero(~store.alive).tolist()
+        return True
+
+    def _settle(self) -> None:
+        """Let Milvus write and index what came in; until then a query takes many times as long."""
+        self._client.flush(self.collection)
+        self._client.release_collection(self.collection)
+        self._client.load_collection(self.collection)
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
+
+def _keep(state: BuildState, file: Path | None) -> None:
+    if file is not None:
+        state.write(file)
+
+
+def _refusal(address: str) -> str:
+    if address.endswith('.db'):
+        return (
+            f'{address} cannot be opened: Milvus Lite serves one process at a time, and another one probably has it '
+            "open. Close that one, or run a Milvus server and give its address (uri='http://host:19530')."
+        )
+    return f'There is no answer from Milvus at {address}. Check the address, the token and that the server runs.'
