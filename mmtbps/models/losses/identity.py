@@ -6,26 +6,10 @@ from torch.nn import functional as F
 
 from ..utils.precision import at_least_float32
 
-__all__ = ['classify_identity', 'cmpc_loss', 'identity_loss']
+__all__ = ['cmpc_loss', 'identity_loss']
 
 # No label is to be skipped in silence: F.cross_entropy would ignore -100, a value that no label check of its own finds.
 _IGNORE_NOTHING = torch.iinfo(torch.int64).min
-
-
-def classify_identity(features: Tensor, labels: Tensor, projection: Tensor, label_smoothing: float) -> Tensor:
-    """Cross-entropy of ``features @ projection`` with the columns of the projection normalised.
-
-    Args:
-        features: (N, D), taken as they are.
-        labels: Classes, (N,), each in 0 .. C-1.
-        projection: (D, C), one column per identity.
-        label_smoothing: Probability mass that is spread evenly over all C classes.
-
-    Returns:
-        The mean over the batch, a scalar.
-    """
-    logits = features @ F.normalize(projection, dim=0)
-    return F.cross_entropy(logits, labels, label_smoothing=label_smoothing, ignore_index=_IGNORE_NOTHING)
 
 
 @at_least_float32
@@ -51,9 +35,9 @@ def identity_loss(
     Returns:
         Image term plus text term, each a mean over the batch; a scalar.
     """
-    return sum(  # type: ignore[return-value]
-        classify_identity(features, labels, projection, label_smoothing) for features in (image_features, text_features)
-    )
+    # Both modalities at once: the large matrix is normalised and multiplied once.
+    logits = torch.cat([image_features, text_features]) @ F.normalize(projection, dim=0)
+    return 2 * F.cross_entropy(logits, labels.repeat(2), label_smoothing=label_smoothing, ignore_index=_IGNORE_NOTHING)
 
 
 @at_least_float32
