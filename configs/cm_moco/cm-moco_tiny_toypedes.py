@@ -10,6 +10,6 @@ model = dict(
     heads=dict(
         _delete_=True,
         itc=dict(type='ITCHead'),
-        contrastive=dict(type='ContrastiveHead', temperature=0.07),
+        contrastive=dict(type='ContrastiveHead', temperature=0.07, loss_weight=0.5),
     )
 )

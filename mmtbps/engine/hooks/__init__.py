@@ -1,5 +1,6 @@
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
+from .loss_ramp_hook import LossRampHook
 from .momentum_update_hook import MomentumUpdateHook
 from .queue_status_hook import QueueStatusHook
 from .queue_update_hook import QueueUpdateHook
@@ -8,6 +9,7 @@ from .score_resumed_epoch import ScoreResumedEpochHook
 __all__ = [
     'DatasetMetaHook',
     'EpochSeedHook',
+    'LossRampHook',
     'MomentumUpdateHook',
     'QueueStatusHook',
     'QueueUpdateHook',
