@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from .memory import zero_matrix
+
 BLOCK = 2**22
 """Numbers held at a time when the caller names no chunk size: 16 MB in float32, which a processor's cache can hold."""
 
-_GROUP = 16
+_GROUP = 8
 """Columns that :func:`largest` first looks at together."""
 
 Rows = Callable[[Tensor], Tensor]
@@ -77,7 +79,7 @@ class Cosine:
             Similarities (b, G) of the next b queries; the next block overwrites them.
         """
         rows = chunk_rows(len(self.query), len(self.gallery))
-        buffer = self.query.new_empty(rows, len(self.gallery))
+        buffer = zero_matrix(rows, len(self.gallery), self.query)
         for part in self.query.split(rows):
             yield self._tie(torch.mm(part, self.gallery.T, out=buffer[: len(part)]))
 
@@ -92,15 +94,15 @@ def _some_largest(block: Tensor, k: int) -> Tensor:
     width = block.size(1)
     stride = width // _GROUP
     if stride < 4 * k:
-        return block.topk(k, dim=1).indices
+        return block.topk(k, dim=1, sorted=False).indices
     # The k largest are in the k groups with the largest maxima: so most columns are seen by a maximum alone, which
     # takes less than topk. A group is every stride-th column; those beyond the last whole stride are seen anyway.
     grouped = block[:, : stride * _GROUP].unflatten(1, (_GROUP, stride))
-    groups = grouped.amax(dim=1).topk(k, dim=1).indices
+    groups = _some_largest(grouped.amax(dim=1), k)
     member = torch.arange(_GROUP, device=block.device)[:, None] * stride
     rest = torch.arange(stride * _GROUP, width, device=block.device).expand(len(block), -1)
     column = torch.cat([(groups[:, None] + member).flatten(1), rest], dim=1)
-    return column.gather(1, block.gather(1, column).topk(k, dim=1).indices)
+    return column.gather(1, block.gather(1, column).topk(k, dim=1, sorted=False).indices)
 
 
 def largest(block: Tensor, k: int) -> Tensor:
@@ -155,7 +157,7 @@ def all_rows(rows: Rows, count: int, width: int) -> Tensor:
     """
     parts = torch.arange(count).split(chunk_rows(count, width))
     first = rows(parts[0])
-    matrix = first.new_empty(count, width)
+    matrix = zero_matrix(count, width, first)
     matrix[: len(first)] = first
     for part in parts[1:]:
         matrix[part[0] : part[-1] + 1] = rows(part)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .memory import zero_matrix
+
 _ENTRIES = 2**21
 """Pairs of entries met at a time, at least those of one row: this bounds the memory of :func:`weighted_jaccard`."""
 
@@ -95,7 +97,7 @@ def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width:
         Jaccard indices (b, G).
     """
     owner, column, value = sets.entries(rows)
-    index = torch.zeros(len(rows) * width, dtype=value.dtype, device=value.device)
+    index = zero_matrix(len(rows), width, value).flatten()
     met = torch.zeros(len(rows), dtype=torch.long, device=value.device)
     met = met.index_add_(0, owner, members.start[column + 1] - members.start[column]).cumsum(0)
     begin = 0
