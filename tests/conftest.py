@@ -1,1 +1,34 @@
-"""Its being here lets every test import the helper modules of this folder."""
+"""Fixtures for all tests; its being here also lets every test import the helper modules of this folder."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def write_images():
+    """Write tiny images below ``root/imgs``."""
+
+    def write(root: Path, paths) -> None:
+        for index, path in enumerate(dict.fromkeys(paths)):
+            file = root / 'imgs' / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image = np.random.default_rng(index).integers(0, 256, (12, 6, 3), dtype=np.uint8)
+            cv2.imwrite(str(file), image)
+
+    return write
+
+
+@pytest.fixture
+def write_json(write_images):
+    """Write a JSON annotation and the images it names."""
+
+    def write(root: Path, entries, name='reid_raw.json', path_key='file_path') -> Path:
+        (root / name).write_text(json.dumps(entries), encoding='utf-8')
+        write_images(root, [entry[path_key] for entry in entries])
+        return root
+
+    return write

@@ -11,7 +11,10 @@ from mmengine.fileio import dump
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis import test
-from mmtbps.apis.options import add_feature_dump
+from mmtbps.apis.options import ranking_settings, use_test_set
+from mmtbps.evaluation import load_features
+from mmtbps.evaluation.reports import write_report
+from mmtbps.utils.config import read_config
 from mmtbps.visualization import draw_ranked_lists
 
 
@@ -21,8 +24,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
+    parser.add_argument('--test-on', metavar='CONFIG', help="test on this config's test set (direct transfer)")
     parser.add_argument('--out', help='write the figures to this file (.json, .yaml or .pkl)')
     parser.add_argument('--dump', help='write all features to this file (.npz)')
+    parser.add_argument('--report', metavar='DIR', help='write figures, per-query ranks, plots and the worst queries')
     parser.add_argument('--show-dir', help='draw ranked lists into this folder')
     parser.add_argument('--show-queries', type=int, default=10, help='how many ranked lists to draw (default: 10)')
     parser.add_argument(
@@ -39,18 +44,22 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     cfg = Config.fromfile(args.config)
+    if args.test_on:
+        use_test_set(cfg, read_config(args.test_on))
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     cfg.launcher = args.launcher
     with tempfile.TemporaryDirectory() as scratch:
-        features = args.dump or (str(Path(scratch) / 'features.npz') if args.show_dir else None)
-        if features:
-            add_feature_dump(cfg, features, args.checkpoint)
-        metrics = test(cfg, args.checkpoint)
+        wanted = args.show_dir or args.report
+        features = args.dump or (str(Path(scratch) / 'features.npz') if wanted else None)
+        ranking = ranking_settings(cfg) if args.report else {}
+        metrics = test(cfg, args.checkpoint, features)
         if is_main_process():
             if args.out:
                 dump(metrics, args.out)
+            if args.report:
+                write_report(load_features(features), args.report, **ranking)
             if args.show_dir:
                 draw_ranked_lists(features, args.show_dir, args.show_queries)
 

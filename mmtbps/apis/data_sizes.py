@@ -8,9 +8,10 @@ from mmengine.registry import init_default_scope
 
 from mmtbps.registry import DATASETS, TOKENIZER
 
-__all__ = ['resolve_data_sizes']
+__all__ = ['SIZES', 'resolve_data_sizes']
 
-_SIZES = ('vocab_size', 'num_classes')
+SIZES = ('vocab_size', 'num_classes')
+"""Settings of a model that the data decide."""
 
 
 def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Config:
@@ -52,7 +53,7 @@ def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) 
 def _find_sizes(node: Any, path: str) -> Iterator[tuple[str, ConfigDict, str]]:
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in _SIZES:
+            if key in SIZES:
                 yield path, node, key
             else:
                 yield from _find_sizes(value, f'{path}.{key}')

@@ -1,11 +1,21 @@
 """What the command line's switches mean for a config."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
-__all__ = ['add_feature_dump', 'apply_train_options', 'disable_validation', 'enable_amp']
+from mmtbps.registry import METRICS
+
+__all__ = [
+    'add_feature_dump',
+    'apply_train_options',
+    'disable_validation',
+    'enable_amp',
+    'ranking_settings',
+    'use_test_set',
+]
 
 
 def apply_train_options(
@@ -73,9 +83,47 @@ def disable_validation(cfg: Config) -> None:
         checkpoint.pop('rule', None)
 
 
-def add_feature_dump(cfg: Config, out_file: str, checkpoint: str) -> None:
-    """Let a test write its features to ``out_file``; see :class:`mmtbps.evaluation.DumpFeatures`."""
-    dataset = cfg.test_dataloader.dataset
-    meta = dict(checkpoint=Path(checkpoint).name, config=str(cfg.filename), dataset=str(dataset.get('type')))
+def use_test_set(cfg: Config, source: Config) -> Config:
+    """Test on another config's test set, in place: its files, but the model's own transforms and tokenizer.
+
+    Args:
+        cfg: The config of the model.
+        source: A config with a ``test_dataloader``, such as one of ``configs/_base_/datasets/``.
+
+    Returns:
+        The first config.
+
+    Raises:
+        ValueError: If one of them has no test set.
+    """
+    for config in (cfg, source):
+        if config.get('test_dataloader') is None:
+            raise ValueError(f'{config.filename} has no test_dataloader; name a config that has one.')
+    own = cfg.test_dataloader.dataset
+    kept = {key: own[key] for key in ('pipeline', 'tokenizer') if key in own}
+    files = {
+        key: value for key, value in source.test_dataloader.dataset.items() if key not in ('pipeline', 'tokenizer')
+    }
+    cfg.test_dataloader.dataset = ConfigDict(**files, **kept)
+    return cfg
+
+
+def add_feature_dump(cfg: Config, out_file: str, meta: dict[str, Any]) -> None:
+    """Let a test write its features to ``out_file``, with ``meta``; see :class:`mmtbps.evaluation.DumpFeatures`."""
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     cfg.test_evaluator = [*evaluators, dict(type='DumpFeatures', out_file=out_file, meta=meta)]
+
+
+def ranking_settings(cfg: Config) -> dict[str, Any]:
+    """How the test of a config ranks: the re-rankers and ranks of its ``TBPSMetric``.
+
+    Args:
+        cfg: A config with a ``test_evaluator``.
+
+    Returns:
+        Arguments ``rerankers`` and ``topk`` of :func:`mmtbps.evaluation.reports.write_report`.
+    """
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    settings = next((dict(e) for e in evaluators if str(e['type']).endswith('TBPSMetric')), dict(type='TBPSMetric'))
+    metric = METRICS.build(settings)
+    return dict(rerankers=metric.rerank, topk=metric.topk)

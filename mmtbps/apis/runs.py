@@ -14,6 +14,8 @@ from mmtbps.utils.checkpoint import load_checkpoint_file
 from mmtbps.utils.config import MMENGINE_HOOKS, check_config
 
 from .data_sizes import resolve_data_sizes
+from .options import add_feature_dump
+from .origin import describe_origin
 
 __all__ = ['build_runner', 'test', 'train']
 
@@ -63,12 +65,13 @@ def train(cfg: Config) -> dict[str, float]:
     return runner.test()
 
 
-def test(cfg: Config, checkpoint: str) -> dict[str, float]:
+def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, float]:  # noqa: PT028
     """Test a checkpoint on the test set of a config.
 
     Args:
         cfg: A complete config with ``work_dir`` set; its unresolved sizes and words are taken from the checkpoint.
         checkpoint: File of the weights.
+        dump_to: Write all features, and what made them, to this ``.npz`` file. Defaults to None: they are not kept.
 
     Returns:
         The metrics.
@@ -80,7 +83,10 @@ def test(cfg: Config, checkpoint: str) -> dict[str, float]:
     stored = load_checkpoint_file(checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
-    runner = build_runner(cfg, dataset_meta=stored.get('meta', {}).get('dataset_meta') or {})
+    dataset_meta = stored.get('meta', {}).get('dataset_meta') or {}
+    if dump_to is not None:
+        add_feature_dump(cfg, dump_to, describe_origin(cfg, checkpoint, dataset_meta))
+    runner = build_runner(cfg, dataset_meta)
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
 

@@ -1,12 +1,14 @@
 """Words of data sets."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from .annotation import SPLITS
 from .base import TBPSDataset
 from .tokenizers import WordTokenizer
 
-__all__ = ['collect_words']
+__all__ = ['UnknownWords', 'collect_words', 'count_unknown_words']
 
 
 def collect_words(datasets: Iterable[TBPSDataset], splits: Sequence[str] = SPLITS) -> list[str]:
@@ -36,3 +38,41 @@ def collect_words(datasets: Iterable[TBPSDataset], splits: Sequence[str] = SPLIT
     if not words:
         raise ValueError(f'There is no word in the splits {list(splits)} of {[data.ann_file for data in datasets]}.')
     return words
+
+
+class UnknownWords(NamedTuple):
+    """How many of ``total`` words of captions a tokenizer does not know, ``distinct`` ones, the ``commonest`` first."""
+
+    total: int
+    unknown: int
+    distinct: int
+    commonest: list[str]
+
+    def __str__(self) -> str:
+        if not self.unknown:
+            return f'all {self.total:,} words of the captions are known'
+        share = 100 * self.unknown / self.total
+        return (
+            f'{self.unknown:,} of {self.total:,} words of the captions ({share:.2f} %) are unknown to the model, '
+            f'{self.distinct:,} different ones: {", ".join(self.commonest)}{", ..." if self.distinct > 10 else ""}'
+        )
+
+
+def count_unknown_words(dataset: TBPSDataset) -> UnknownWords | None:
+    """Count the words of a data set's captions that its tokenizer turns into ``<unk>``; no image is looked at.
+
+    Args:
+        dataset: An evaluation set that was given the training set's words.
+
+    Returns:
+        The counts; None if its tokenizer has no words of its own (CLIP's pieces spell every word).
+    """
+    tokenizer = dataset.tokenizer
+    if tokenizer.vocabulary is None:
+        return None
+    known = set(tokenizer.vocabulary)
+    captions = (caption for index in range(len(dataset)) for caption in dataset.get_data_info(index)['captions'])
+    counts = Counter(word for caption in captions for word in tokenizer.tokenize(caption))
+    unknown = Counter({word: count for word, count in counts.items() if word not in known})
+    commonest = sorted(unknown, key=lambda word: (-unknown[word], word))[:10]
+    return UnknownWords(counts.total(), unknown.total(), len(unknown), commonest)

@@ -1,6 +1,21 @@
-"""Evaluation: pure ranking functions, re-rankers, and metrics that gather and print."""
+"""Evaluation: pure ranking functions, re-rankers, metrics that gather and print, and reports."""
 
+from .directions import Direction, both_directions, score_directions
+from .feature_file import Features, load_features, save_features
 from .metrics import DumpFeatures, TBPSMetric
 from .rerankers import KReciprocal, NeighborJaccard, QueryExpansion, Reranker
 
-__all__ = ['DumpFeatures', 'KReciprocal', 'NeighborJaccard', 'QueryExpansion', 'Reranker', 'TBPSMetric']
+__all__ = [
+    'Direction',
+    'DumpFeatures',
+    'Features',
+    'KReciprocal',
+    'NeighborJaccard',
+    'QueryExpansion',
+    'Reranker',
+    'TBPSMetric',
+    'both_directions',
+    'load_features',
+    'save_features',
+    'score_directions',
+]

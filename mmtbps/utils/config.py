@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from mmtbps import registry
 
-__all__ = ['MMENGINE_HOOKS', 'check_config']
+__all__ = ['MMENGINE_HOOKS', 'check_config', 'read_config']
 
 # The names in `default_hooks` that MMEngine fills by itself.
 MMENGINE_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'})
@@ -38,6 +38,18 @@ _CLOSED_DICTS = {
 }
 # So close that it is a slip of the pen; a config's own variables have names of their own.
 _CUTOFF = 0.85
+
+
+def read_config(name: str) -> Config:
+    """Read a config file, or one of an installed package.
+
+    Args:
+        name: A path, or ``package::path``, such as ``mmtbps::_base_/datasets/cuhk_pedes.py``.
+
+    Returns:
+        The config.
+    """
+    return Config.fromstring(f'_base_ = {name!r}', '.py') if '::' in name else Config.fromfile(name)
 
 
 def check_config(cfg: Config) -> None:

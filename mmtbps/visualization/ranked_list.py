@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmtbps.evaluation import load_features
+
 __all__ = ['draw_ranked_lists', 'draw_ranking']
 
 _RIGHT, _WRONG, _NEUTRAL = '#1a9850', '#d73027', '#606060'
@@ -82,22 +84,21 @@ def draw_ranked_lists(
     Returns:
         The files.
     """
-    with np.load(features_file) as dump:
-        data = {key: dump[key] for key in dump.files}
+    features = load_features(features_file)
     normalise = torch.nn.functional.normalize
-    gallery = normalise(torch.from_numpy(data['image_feats']))
-    rows = np.unique(np.linspace(0, len(data['captions']) - 1, num_queries).round().astype(int))
-    similarity = normalise(torch.from_numpy(data['text_feats'][rows])) @ gallery.T
+    gallery = normalise(features.image_feats)
+    rows = np.unique(np.linspace(0, len(features.captions) - 1, num_queries).round().astype(int))
+    similarity = normalise(features.text_feats[rows]) @ gallery.T
     files = []
     for row, scores in zip(rows, similarity, strict=True):
         order = scores.argsort(descending=True, stable=True)[:topk]
-        person = data['image_pids'][data['text_images'][row]]
+        person = features.image_pids[features.text_images[row]]
         file = Path(out_dir) / f'query_{row:05d}.png'
         draw_ranking(
-            str(data['captions'][row]),
-            [str(data['image_paths'][index]) for index in order],
+            features.captions[row],
+            [features.image_paths[index] for index in order],
             scores[order].tolist(),
-            [bool(data['image_pids'][index] == person) for index in order],
+            (features.image_pids[order] == person).tolist(),
             file,
         )
         files.append(file)

@@ -1,11 +1,7 @@
 """Small data sets in the published layouts."""
 
 import gc
-import json
-from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 
@@ -13,32 +9,6 @@ import pytest
 def _quick_garbage_collection():
     """Every serialised data set collects garbage; what the imports left behind need not be searched each time."""
     gc.freeze()
-
-
-@pytest.fixture
-def write_images():
-    """Write tiny images below ``root/imgs``."""
-
-    def write(root: Path, paths) -> None:
-        for index, path in enumerate(dict.fromkeys(paths)):
-            file = root / 'imgs' / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            image = np.random.default_rng(index).integers(0, 256, (12, 6, 3), dtype=np.uint8)
-            cv2.imwrite(str(file), image)
-
-    return write
-
-
-@pytest.fixture
-def write_json(write_images):
-    """Write a JSON annotation and the images it names."""
-
-    def write(root: Path, entries, name='reid_raw.json', path_key='file_path') -> Path:
-        (root / name).write_text(json.dumps(entries), encoding='utf-8')
-        write_images(root, [entry[path_key] for entry in entries])
-        return root
-
-    return write
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from mmtbps.evaluation import Features, save_features
 from mmtbps.visualization import draw_ranked_lists, draw_ranking
 
 
@@ -35,12 +37,12 @@ def test_lists_of_different_length_are_refused(images):
 
 
 def test_lists_of_a_dump_show_the_best_images(images, tmp_path, monkeypatch):
+    eye = torch.eye(4)
+    captions = ['three', 'two', 'one', 'zero']
     features = tmp_path / 'features.npz'
-    eye = np.eye(4, dtype=np.float32)
-    np.savez(
-        features, image_feats=eye, image_pids=np.arange(4), image_paths=np.array(images), text_feats=2 * eye[::-1],
-        captions=np.array(['three', 'two', 'one', 'zero']), text_images=np.array([3, 2, 1, 0]),
-    )  # fmt: skip
+    save_features(
+        features, Features(eye, torch.arange(4), images, 2 * eye.flip(0), captions, torch.arange(4).flip(0), {})
+    )
     drawn = []
     monkeypatch.setattr('mmtbps.visualization.ranked_list.draw_ranking', lambda *args: drawn.append(args))
     files = draw_ranked_lists(features, tmp_path / 'out', num_queries=2, topk=2)

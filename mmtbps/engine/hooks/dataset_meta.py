@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
 from mmtbps.utils.checkpoint import write_atomically
 
@@ -66,6 +67,13 @@ class DatasetMetaHook(Hook):
                     f'({train_set.ann_file}, {len(current)} entries): rows of the model would be mixed up. '
                     'Use the annotation file and tokenizer settings that the checkpoint was trained with.'
                 )
+
+    def before_test(self, runner: Runner) -> None:
+        """Count the words of the test set that the model does not know: another data set may have many."""
+        counts = count_unknown_words(_dataset(runner._test_loop))
+        if counts is not None:
+            runner.logger.info(f'Test captions: {counts}.')
+            runner.message_hub.update_info('unknown_words', counts._asdict())
 
     @staticmethod
     def _share(runner: Runner, vocabulary: list[str] | None, source: str) -> None:

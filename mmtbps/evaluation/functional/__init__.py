@@ -1,5 +1,7 @@
 """Ranking and re-ranking as pure functions of tensors; nothing here needs MMEngine."""
 
+from .bootstrap import paired_bootstrap
+from .histogram import similarity_histogram
 from .jaccard import neighbor_jaccard, neighbor_jaccard_rows
 from .k_reciprocal import k_reciprocal_distance, k_reciprocal_rows
 from .query_expansion import average_query_expansion
@@ -21,6 +23,7 @@ __all__ = [
     'k_reciprocal_rows',
     'neighbor_jaccard',
     'neighbor_jaccard_rows',
+    'paired_bootstrap',
     'rank_features',
     'rank_metrics',
     'rerank_shortlist',
@@ -28,5 +31,6 @@ __all__ = [
     'score_rows',
     'score_similarity',
     'shortlist_jaccard',
+    'similarity_histogram',
     'summarize',
 ]

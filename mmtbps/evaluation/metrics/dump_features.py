@@ -1,34 +1,32 @@
 """Write the features of a test to a file, for later evaluation or drawing without the model."""
 
-import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MessageHub
 
 from mmtbps.registry import METRICS
-from mmtbps.utils.checkpoint import write_atomically
+
+from ..feature_file import Features, save_features
 
 
 @METRICS.register_module()
 class DumpFeatures(BaseMetric):
-    """Collect all features and write them to one ``.npz`` file.
-
-    The file holds ``image_feats`` (G, D), ``image_pids`` (G,), ``image_paths`` (G,), ``text_feats`` (Q, D),
-    ``captions`` (Q,), ``text_images`` (Q,), the row of each caption's own image, and ``meta``, a JSON text that
-    says which model, config and data set made it. Features are as the model gives them, not normalised.
+    """Collect all features and write them to one ``.npz`` file, see :class:`mmtbps.evaluation.Features`.
 
     Args:
         out_file: The file to write.
-        meta: What shall stand in ``meta``. Defaults to None: nothing.
+        meta: What made the features; ``unknown_words`` of the test is added. Defaults to None: nothing is known.
         collect_device: Where results of several processes are gathered. Defaults to ``'cpu'``.
 
     Raises:
         ValueError: If ``out_file`` does not end in ``.npz``.
     """
+
+    # Not None, for which MMEngine warns.
+    default_prefix = ''
 
     def __init__(self, out_file: str, meta: dict[str, Any] | None = None, collect_device: str = 'cpu') -> None:
         if not str(out_file).endswith('.npz'):
@@ -52,17 +50,16 @@ class DumpFeatures(BaseMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Write the file; there is no figure to report."""
-        counts = [len(result['captions']) for result in results]
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            image_feats=torch.stack([result['image_feat'] for result in results]).float().numpy(),
-            image_pids=np.array([result['person_id'] for result in results], dtype=np.int64),
-            image_paths=np.array([result['img_path'] for result in results]),
-            text_feats=torch.cat([result['text_feats'] for result in results]).float().numpy(),
-            captions=np.array([caption for result in results for caption in result['captions']], dtype=np.str_),
-            text_images=np.repeat(np.arange(len(results)), counts),
-            meta=np.array(json.dumps(self.meta)),
+        counts = torch.tensor([len(result['captions']) for result in results])
+        unknown = MessageHub.get_current_instance().runtime_info.get('unknown_words')
+        features = Features(
+            image_feats=torch.stack([result['image_feat'] for result in results]).float(),
+            image_pids=torch.tensor([result['person_id'] for result in results]),
+            image_paths=[result['img_path'] for result in results],
+            text_feats=torch.cat([result['text_feats'] for result in results]).float(),
+            captions=[caption for result in results for caption in result['captions']],
+            text_images=torch.arange(len(results)).repeat_interleave(counts),
+            meta=self.meta if unknown is None else dict(self.meta, unknown_words=unknown),
         )
-        write_atomically(self.out_file, buffer.getvalue())
+        save_features(self.out_file, features)
         return {}

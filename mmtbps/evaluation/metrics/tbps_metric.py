@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, print_log
-from terminaltables import AsciiTable
-from torch import Tensor
 
 from mmtbps.registry import METRICS, RERANKERS
 
-from ..functional import QueryScores, score_features, score_rows, summarize
+from ..directions import both_directions, score_directions
+from ..functional import summarize
 from ..functional.checks import check_topk
 from ..rerankers import Reranker
+from ..table import format_figures
 
 
 @METRICS.register_module()
@@ -99,32 +99,17 @@ class TBPSMetric(BaseMetric):
                 f'TBPSMetric: none of the {len(results)} images has a caption, so nothing can be searched; '
                 'check the annotation of the split.'
             )
-        images = torch.stack([result['image_feat'] for result in results])
-        texts = torch.cat([result['text_feats'] for result in results if len(result['text_feats'])])
-        image_pids = torch.tensor([result['person_id'] for result in results])
-        text_pids = image_pids.repeat_interleave(captions)
-        described = captions > 0
-        scores = {
-            **self._rank('t2i', texts, text_pids, images, image_pids),
-            **self._rank('i2t', images[described], image_pids[described], texts, text_pids),
-        }
+        directions = both_directions(
+            torch.stack([result['image_feat'] for result in results]),
+            torch.tensor([result['person_id'] for result in results]),
+            torch.cat([result['text_feats'] for result in results if len(result['text_feats'])]),
+            torch.arange(len(results)).repeat_interleave(captions),
+        )
+        scores = score_directions(directions, self.rerank)
         return self._report({name: summarize(row, self.topk) for name, row in scores.items()})
-
-    def _rank(
-        self, direction: str, query: Tensor, query_pids: Tensor, gallery: Tensor, gallery_pids: Tensor
-    ) -> dict[str, QueryScores]:
-        """Rank one direction plainly and with every re-ranker, a row each."""
-        scores = {direction: score_features(query, query_pids, gallery, gallery_pids)}
-        for reranker in self.rerank:
-            rows = reranker.prepare(query, gallery)
-            scores[f'{direction}+{reranker.name}'] = score_rows(rows, query_pids, gallery_pids)
-        return scores
 
     def _report(self, figures: dict[str, dict[str, float]]) -> dict[str, float]:
         """Print one table of rows and columns and make the keys ``row/column``."""
-        columns = list(figures['t2i'])
-        table = [['', *columns], *([name, *(f'{row[c]:.2f}' for c in columns)] for name, row in figures.items())]
         tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
-        title = None if tested is None else f' {tested} '
-        print_log('\n' + AsciiTable(table, title).table, logger='current')
+        print_log('\n' + format_figures(figures, tested), logger='current')
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}

@@ -1,0 +1,96 @@
+"""Direct transfer: models tested on data sets that they were not trained on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from terminaltables import AsciiTable
+
+from mmtbps.registry import DATASETS
+from mmtbps.utils.checkpoint import load_checkpoint_file
+
+from .options import use_test_set
+from .origin import dataset_name
+from .runs import test
+
+__all__ = ['Transfer', 'format_transfers', 'run_transfers']
+
+
+class Transfer(NamedTuple):
+    """One cell of the table: figures of a model on a test set, and the words it did not know (None: it spells all)."""
+
+    trained_on: str
+    checkpoint: str
+    tested_on: str
+    figures: dict[str, float]
+    unknown_words: dict[str, Any] | None
+
+
+def run_transfers(models: Sequence[tuple[str, str]], test_sets: Sequence[Config], work_dir: str) -> list[Transfer]:
+    """Test every model on every test set, each with the model's own transforms and tokenizer.
+
+    Args:
+        models: Config file and checkpoint file of each model.
+        test_sets: Configs with a ``test_dataloader``, such as those of ``configs/_base_/datasets/``.
+        work_dir: Folder for the logs.
+
+    Returns:
+        One entry for each pair, models first.
+
+    Raises:
+        FileNotFoundError: If a checkpoint or the annotation of a test set is missing, before anything is tested.
+        ValueError: If a checkpoint or config is not what is needed.
+    """
+    trained = [_trained_on(checkpoint) for _, checkpoint in models]
+    init_default_scope('mmtbps')
+    names = [dataset_name(source.test_dataloader.dataset) for source in test_sets]
+    for source in test_sets:
+        DATASETS.build(dict(source.test_dataloader.dataset, pipeline=[], lazy_init=True)).read_entries()
+    cells: list[Transfer] = []
+    for (config, checkpoint), home in zip(models, trained, strict=True):
+        for source, name in zip(test_sets, names, strict=True):
+            cfg = use_test_set(Config.fromfile(config), source)
+            stem = Path(checkpoint).stem
+            cfg.work_dir = str(Path(work_dir) / f'{stem}_on_{name}')
+            # Runs of one process and name would share a message hub.
+            cfg.experiment_name = f'{len(cells)}_{stem}_on_{name}'
+            figures = test(cfg, checkpoint)
+            unknown = MessageHub.get_current_instance().runtime_info.get('unknown_words')
+            cells.append(Transfer(home, Path(checkpoint).name, name, figures, unknown))
+    return cells
+
+
+def _trained_on(checkpoint: str) -> str:
+    """Name of the data set that a checkpoint was trained on."""
+    meta = load_checkpoint_file(checkpoint).get('meta', {}).get('dataset_meta') or {}
+    return str(meta.get('dataset', 'unknown'))
+
+
+def format_transfers(cells: Sequence[Transfer], metrics: Sequence[str] = ('t2i/R@1', 't2i/mAP')) -> str:
+    """Lay the cells out: a row per model, a column per test set.
+
+    Args:
+        cells: What :func:`run_transfers` returned.
+        metrics: The figures of a cell. Defaults to Rank-1 and mAP from text to image, what papers report.
+
+    Returns:
+        One table of figures, and one of the share of caption words that the model does not know.
+    """
+    columns = list(dict.fromkeys(cell.tested_on for cell in cells))
+    figures: dict[tuple[str, str], dict[str, str]] = {}
+    words: dict[tuple[str, str], dict[str, str]] = {}
+    for cell in cells:
+        row = (cell.trained_on, cell.checkpoint)
+        figures.setdefault(row, {})[cell.tested_on] = ' / '.join(f'{cell.figures[name]:.2f}' for name in metrics)
+        known = cell.unknown_words
+        share = '-' if known is None else f'{100 * known["unknown"] / max(known["total"], 1):.2f}'
+        words.setdefault(row, {})[cell.tested_on] = share
+    titles = (' ' + ' / '.join(metrics) + ' ', ' unknown words (%) ')
+    tables = []
+    for title, content in zip(titles, (figures, words), strict=True):
+        head = ['trained on', 'checkpoint', *(f'on {name}' for name in columns)]
+        tables.append(AsciiTable([head, *([*row, *values.values()] for row, values in content.items())], title).table)
+    return '\n'.join(tables)

@@ -1,0 +1,58 @@
+"""Evaluate features that tools/test.py --dump wrote, without the model."""
+
+import argparse
+import json
+
+from mmengine.config import Config
+
+import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.apis.options import ranking_settings
+from mmtbps.apis.origin import check_origin
+from mmtbps.evaluation import load_features, score_directions
+from mmtbps.evaluation.functional import summarize
+from mmtbps.evaluation.reports import write_report
+from mmtbps.evaluation.table import format_figures
+from mmtbps.registry import RERANKERS
+from mmtbps.utils.checkpoint import write_atomically
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('features', help='file of tools/test.py --dump (.npz)')
+    parser.add_argument(
+        '--config',
+        help='demand that the features are those of this model on this test set, and rank as its test_evaluator does',
+    )
+    parser.add_argument('--checkpoint', help='demand that the features are those of these weights')
+    parser.add_argument(
+        '--rerank', nargs='+', default=[], metavar='TYPE', help='re-rankers besides, such as NeighborJaccard'
+    )
+    parser.add_argument('--topk', nargs='+', type=int, help='ranks of CMC (default: those of the config, or 1 5 10)')
+    parser.add_argument('--report', metavar='DIR', help='write figures, per-query ranks, plots and the worst queries')
+    parser.add_argument('--out', metavar='JSON', help='write the figures to this file')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the tool."""
+    args = parse_args(argv)
+    features = load_features(args.features)
+    cfg = Config.fromfile(args.config) if args.config else None
+    check_origin(features, cfg, args.checkpoint)
+    settings = ranking_settings(cfg) if cfg else dict(rerankers=[], topk=(1, 5, 10))
+    rerankers = [*settings['rerankers'], *(RERANKERS.build(dict(type=name)) for name in args.rerank)]
+    topk = args.topk or settings['topk']
+    if args.report:
+        figures = write_report(features, args.report, rerankers, topk)
+    else:
+        scores = score_directions(features.directions(), rerankers)
+        figures = {name: summarize(row, topk) for name, row in scores.items()}
+    meta = features.meta
+    print(format_figures(figures, f'{meta.get("checkpoint")} on {meta.get("dataset")} {meta.get("split")}'))
+    if args.out:
+        write_atomically(args.out, json.dumps(dict(meta=meta, figures=figures), indent=2).encode())
+
+
+if __name__ == '__main__':
+    main()
