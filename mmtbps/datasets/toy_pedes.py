@@ -25,9 +25,9 @@ class ToyPEDES(CUHKPEDES):
     Args:
         data_root (str): Folder of the data set. Defaults to 'data/toypedes'.
         drawing (Mapping, optional): Arguments of :func:`mmtbps.datasets.toy.draw_toy_pedes`: ``num_train_ids``,
-            ``num_val_ids``, ``num_test_ids``, ``images_per_id``, ``seed``. The three splits need the same ones.
-            Defaults to None: a data set that is there is read, whatever its size; else that of the function's defaults
-            is drawn.
+            ``num_val_ids``, ``num_test_ids``, ``images_per_id``, ``seed``, ``words``. The three splits need the same
+            ones. Defaults to None: a data set that is there is read, whatever its size; else that of the function's
+            defaults is drawn.
         **kwargs: See :class:`~mmtbps.datasets.base.TBPSDataset`.
 
     Raises:
@@ -41,7 +41,7 @@ class ToyPEDES(CUHKPEDES):
     def __init__(
         self,
         data_root: str = 'data/toypedes',
-        drawing: Mapping[str, int] | None = None,
+        drawing: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.drawing = drawing

@@ -128,13 +128,16 @@ class SentenceTransformerWordEncoder(WordEncoder):
     Args:
         folder: The model's folder; nothing is downloaded.
         batch_size: Words at a time.
+        scale: Factor on the vectors. Many of these models give D numbers of length 1, tiny ones; a factor of sqrt(D)
+            makes them as large as those of a random table, for which recurrent networks are initialised. Defaults to
+            1.
 
     Raises:
         FileNotFoundError: If there is no such folder.
         ImportError: If the package is not installed.
     """
 
-    def __init__(self, folder: str, batch_size: int = 256) -> None:
+    def __init__(self, folder: str, batch_size: int = 256, scale: float = 1.0) -> None:
         if not Path(folder).is_dir():
             raise FileNotFoundError(f'There is no folder {folder!r} of a sentence-transformers model.')
         try:
@@ -146,6 +149,7 @@ class SentenceTransformerWordEncoder(WordEncoder):
             ) from error
         self.network = SentenceTransformer(folder, device='cpu', local_files_only=True)
         self.batch_size = batch_size
+        self.scale = scale
         self.name = f'sentence-transformers {Path(folder).resolve().name}'
 
     def batches(self, words: Sequence[str]) -> list[range]:
@@ -155,4 +159,7 @@ class SentenceTransformerWordEncoder(WordEncoder):
 
     def encode_batch(self, words: Sequence[str]) -> Tensor:
         """Encode words."""
-        return self.network.encode(list(words), batch_size=len(words), convert_to_tensor=True, show_progress_bar=False)
+        vectors = self.network.encode(
+            list(words), batch_size=len(words), convert_to_tensor=True, show_progress_bar=False
+        )
+        return self.scale * vectors

@@ -34,6 +34,8 @@ checkpoint = shutil.copy(os.path.join(os.path.dirname(__file__), 'epoch_1.pth'),
 open(os.path.join(folder, 'last_checkpoint'), 'w').write(checkpoint)
 json.dump({'R@1': cfg['score'] + cfg['randomness']['seed'], 'mAP': 5.0}, open(out, 'w'))
 """
+# A shell that waits for its command, to which it does not hand signals on.
+KEEPS_SIGNALS = """sh -c '"$@"; exit' sh"""
 STUDY = """
 title = 'A title'
 seeds = [0, 1, 4]
@@ -131,7 +133,8 @@ def test_stopping_the_study_stops_its_runs(study_file, tmp_path):
         import runpy, sys
         from mmtbps.apis.studies import execution
         execution._TRAIN_TOOL = {str(tmp_path / 'train.py')!r}
-        sys.argv = ['ablate.py', {str(study_file)!r}, '--work-dir', {str(tmp_path / 'work')!r}]
+        sys.argv = ['ablate.py', {str(study_file)!r}, '--work-dir', {str(tmp_path / 'work')!r},
+                    '--prefix', {KEEPS_SIGNALS!r}]
         runpy.run_path({str(CONFIGS.parent / 'tools/analysis_tools/ablate.py')!r}, run_name='__main__')
     """
     process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(script)], stderr=subprocess.DEVNULL)

@@ -13,7 +13,9 @@ import pytest
 from mmengine.config import Config
 
 from mmtbps.datasets import toy_pedes
-from mmtbps.datasets.toy import draw_toy_pedes, writer
+from mmtbps.datasets.toy import HELD_OUT_WORDS, draw_toy_pedes, writer
+from mmtbps.datasets.toy.lexicon import COLOR_WORDS, HAIR_NOUNS, HAIR_WORDS, NOUNS, PATTERN_WORDS, SUBJECTS
+from mmtbps.datasets.toy.wording import choose_words
 from mmtbps.datasets.toy_pedes import ToyPEDES
 from mmtbps.registry import DATASETS
 
@@ -69,6 +71,45 @@ def test_test_split_does_not_depend_on_the_size_of_the_others(drawn, tmp_path):
     larger = draw_toy_pedes(tmp_path / 'larger', **{**SIZE, 'num_train_ids': 6})
     captions = [[e['captions'] for e in annotation(root) if e['split'] == 'test'] for root in (drawn, larger)]
     assert captions[0] == captions[1]
+
+
+def words_of(root, *splits):
+    return {word for e in annotation(root) if e['split'] in splits for text in e['processed_tokens'] for word in text}
+
+
+def test_unseen_words_are_in_test_captions_alone(tmp_path):
+    sizes = dict(num_train_ids=60, num_val_ids=20, num_test_ids=40, images_per_id=1)
+    unseen, seen = (draw_toy_pedes(tmp_path / words, **sizes, words=words) for words in ('unseen', 'seen'))
+    assert not words_of(unseen, 'train', 'val') & HELD_OUT_WORDS
+    assert not words_of(seen, 'train', 'val', 'test') & HELD_OUT_WORDS
+    assert {'crimson', 'trousers', 'ebony', 'lady', 'tartan'} <= words_of(unseen, 'test')
+    assert not {'red', 'black', 'man', 'woman', 'plaid', 'backpack'} & words_of(unseen, 'test')
+    # Training is the very same, so that one model can be tested on either.
+    captions = [[e['captions'] for e in annotation(root) if e['split'] == 'train'] for root in (unseen, seen)]
+    assert captions[0] == captions[1]
+    with pytest.raises(ValueError, match="words='unseen'"):
+        draw_toy_pedes(unseen, **sizes)
+
+
+def test_every_set_of_synonyms_keeps_a_seen_word():
+    tables = [COLOR_WORDS, PATTERN_WORDS, SUBJECTS, HAIR_NOUNS, *HAIR_WORDS.values(), *NOUNS.values()]
+    for options in (options for table in tables for options in table.values()):
+        kept = choose_words(options, 'seen')
+        assert HELD_OUT_WORDS.isdisjoint(' '.join(kept).split())
+        assert set(kept) <= set(options)
+        assert choose_words(options, 'all') == options
+
+
+def test_unseen_synonyms_stand_alone():
+    assert choose_words(COLOR_WORDS['yellow'], 'unseen') == ('lemon', 'mustard')
+    assert choose_words(NOUNS['hat']['cap'], 'unseen') == NOUNS['hat']['cap']
+
+
+def test_drawing_with_all_words_is_what_it_was_before_there_were_others(drawn):
+    spec = json.loads((drawn / writer.SPEC_FILE).read_text())
+    assert spec == dict(SIZE, seed=0, version=1)
+    joined = hashlib.sha256('\n'.join(caption for e in annotation(drawn) for caption in e['captions']).encode())
+    assert joined.hexdigest()[:16] == 'ed07194de76b2d9d'
 
 
 def test_drawn_data_are_kept(drawn):
@@ -146,7 +187,8 @@ def test_folder_without_its_annotation_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'value'), [('num_train_ids', 0), ('images_per_id', 1.5), ('seed', -1), ('num_test_ids', True)]
+    ('name', 'value'),
+    [('num_train_ids', 0), ('images_per_id', 1.5), ('seed', -1), ('num_test_ids', True), ('words', 'some')],
 )
 def test_numbers_out_of_range_are_errors(tmp_path, name, value):
     with pytest.raises(ValueError, match=name):

@@ -98,10 +98,10 @@ def test_a_sentence_transformer_folder(tmp_path, monkeypatch):
         SentenceTransformerWordEncoder(str(tmp_path))
     module = types.SimpleNamespace(SentenceTransformer=SentenceTransformer)
     monkeypatch.setitem(sys.modules, 'sentence_transformers', module)
-    encoder = SentenceTransformerWordEncoder(str(tmp_path), batch_size=2)
+    encoder = SentenceTransformerWordEncoder(str(tmp_path), batch_size=2, scale=2.0)
     vectors = encoder.build_table(WORDS).vectors
 
-    assert torch.equal(vectors, encoder.network.embedding.weight[[len(word) for word in WORDS]])
+    assert torch.equal(vectors, 2 * encoder.network.embedding.weight[[len(word) for word in WORDS]])
     assert encoder.name == f'sentence-transformers {tmp_path.name}'
 
 

@@ -27,6 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     encoder.add_argument('--sentence-transformer', metavar='FOLDER', help='folder of a sentence-transformers model')
     encoder.add_argument('--array', metavar='NPY', help='take vectors from a plain array (with --words) instead')
     parser.add_argument('--arch', default='ViT-B-32', help="open_clip's model of --clip (default: ViT-B-32)")
+    parser.add_argument('--scale', type=float, default=1.0, help='factor on the vectors of --sentence-transformer')
     parser.add_argument('--quick-gelu', action='store_true', help='for CLIP weights that do not tell their activation')
     parser.add_argument('--words', help='file with the word of every row of --array')
     args = parser.parse_args(argv)
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         encoder = (
             CLIPWordEncoder(args.clip, args.arch, args.quick_gelu)
             if args.clip
-            else SentenceTransformerWordEncoder(args.sentence_transformer)
+            else SentenceTransformerWordEncoder(args.sentence_transformer, scale=args.scale)
         )
         table = encoder.build_table(words, progress=True)
     table.save(args.out)

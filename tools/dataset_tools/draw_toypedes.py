@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.datasets.toy import WORDINGS, draw_toy_pedes
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -14,6 +14,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num-test-ids', type=int, default=200, help='identities of the test split')
     parser.add_argument('--images-per-id', type=int, default=2, help='images of each identity')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
+    parser.add_argument(
+        '--words', choices=WORDINGS, default='all', help="'unseen': test captions use words that training never shows"
+    )
     return parser.parse_args(argv)
 
 

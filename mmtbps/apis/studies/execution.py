@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -83,7 +84,8 @@ def _run_all(waiting: Sequence[StudyRun], jobs: int, threads: int, prefix: Seque
             time.sleep(_POLL_SECONDS)
     finally:
         for _, process in running:
-            process.terminate()
+            # The whole group: a prefix such as flock does not hand the signal on, nor do workers hear of it.
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
     return failed
 
@@ -96,6 +98,7 @@ def _start(run: StudyRun, threads: int, prefix: Sequence[str]) -> subprocess.Pop
             env={**os.environ, 'OMP_NUM_THREADS': str(threads)},
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 

@@ -1,7 +1,10 @@
 from .attributes import Person, Shot, look_alike_index, sample_person, sample_shots
+from .wording import HELD_OUT_WORDS, WORDINGS
 from .writer import ToySpec, draw_toy_pedes, read_spec
 
 __all__ = [
+    'HELD_OUT_WORDS',
+    'WORDINGS',
     'Person',
     'Shot',
     'ToySpec',

@@ -148,7 +148,7 @@ def _punctuated(sentences: list[str], rng: np.random.Generator) -> str:
     return ' '.join(sentence[0].upper() + sentence[1:] + '.' for sentence in sentences)
 
 
-def describe_image(person: Person, shot: Shot, rng: np.random.Generator) -> list[Phrase]:
+def describe_image(person: Person, shot: Shot, rng: np.random.Generator, wording: str = 'all') -> list[Phrase]:
     """Write the two captions of one image, each of which leaves out something the other one tells.
 
     A caption tells only what is true and shows in this image.
@@ -157,6 +157,7 @@ def describe_image(person: Person, shot: Shot, rng: np.random.Generator) -> list
         person (Person): The attributes.
         shot (Shot): View, pose and what hides the feet.
         rng (np.random.Generator): Chooses sentence shapes, synonyms and omissions.
+        wording (str): Which words there are, see :func:`~mmtbps.datasets.toy.wording.choose_words`. Defaults to 'all'.
 
     Returns:
         list[Phrase]: Two captions with the attributes each of them tells.
@@ -167,6 +168,6 @@ def describe_image(person: Person, shot: Shot, rng: np.random.Generator) -> list
     keep = max(1, min(len(optional) - 1, 1 + int(rng.random() < 0.7) + int(rng.random() < 0.2)))
     captions = []
     for chosen in (optional[:keep], optional[len(optional) - keep :]):
-        writer = _Writer(Speaker(person, shot, rng), core + chosen)
+        writer = _Writer(Speaker(person, shot, rng, wording), core + chosen)
         captions.append(Phrase(_punctuated(writer.sentences(), rng), writer.facts))
     return captions

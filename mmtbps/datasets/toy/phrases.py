@@ -7,6 +7,7 @@ import numpy as np
 from .attributes import Person, Shot
 from .lexicon import COLOR_WORDS, GENERIC_NOUNS, HAIR_NOUNS, HAIR_WORDS, NOUNS, PATTERN_WORDS
 from .scene import GROUNDS
+from .wording import choose_words
 
 __all__ = ['Phrase', 'Speaker', 'visible_parts']
 
@@ -91,21 +92,25 @@ class Speaker:
         person (Person): The attributes.
         shot (Shot): View and pose.
         rng (np.random.Generator): Chooses among synonyms, forms and omissions.
+        wording (str): Which words there are, see :func:`choose_words`. Defaults to 'all'.
     """
 
-    def __init__(self, person: Person, shot: Shot, rng: np.random.Generator) -> None:
+    def __init__(self, person: Person, shot: Shot, rng: np.random.Generator, wording: str = 'all') -> None:
         self.person = person
         self.shot = shot
         self.rng = rng
+        self.wording = wording
         self.poss = 'his' if person.gender == 'man' else 'her'
 
     def one_of(self, options: tuple[str, ...]) -> str:
         """Choose evenly."""
+        options = choose_words(options, self.wording)
         return options[int(self.rng.integers(len(options)))]
 
     def word(self, synonyms: tuple[str, ...]) -> str:
         """Choose among synonyms, the first of which is the usual one."""
-        return synonyms[0] if self.chance(0.4) else self.one_of(synonyms)
+        usual = choose_words(synonyms, self.wording)[0]
+        return usual if self.chance(0.4) else self.one_of(synonyms)
 
     def chance(self, probability: float) -> bool:
         """Toss a coin that shows True with this probability."""

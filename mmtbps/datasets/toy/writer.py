@@ -17,6 +17,7 @@ from ..tokenizers import WordTokenizer
 from .attributes import SPLITS, sample_person, sample_shots, stream
 from .grammar import describe_image
 from .scene import draw_image
+from .wording import WORDINGS
 
 __all__ = ['SPEC_FILE', 'ToySpec', 'draw_toy_pedes', 'read_spec']
 
@@ -37,9 +38,13 @@ class ToySpec:
         images_per_id (int): Images of each identity, each from another view as far as there are views. Defaults to 2.
         seed (int): Defaults to 0.
         version (int): Of the drawing and the grammar; raised when they change. Not to be set.
+        words (str): ``'all'``: every caption may use every word of the lexicon. ``'unseen'``: the captions of the test
+            split use words that training and validation never show, synonyms such as 'crimson', 'trousers' and
+            'rucksack', wherever there are any. ``'seen'``: no caption uses those words, to compare with; its training
+            split is that of ``'unseen'``. Defaults to 'all'.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If an argument is out of range.
     """
 
     num_train_ids: int = 1750
@@ -48,12 +53,28 @@ class ToySpec:
     images_per_id: int = 2
     seed: int = 0
     version: int = 1
+    words: str = 'all'
 
     def __post_init__(self) -> None:
+        if self.words not in WORDINGS:
+            raise ValueError(f'words must be one of {WORDINGS}, but got {self.words!r}.')
         for name, value in asdict(self).items():
+            if name == 'words':
+                continue
             lowest = 0 if name == 'seed' else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f'{name} must be an integer of at least {lowest}, but got {value!r}.')
+
+    def wording(self, split: str) -> str:
+        """Which words the captions of a split use."""
+        return 'seen' if self.words == 'unseen' and split != 'test' else self.words
+
+    def to_json(self) -> str:
+        """Write the arguments down; ``words`` only where it is not the default, which is younger than data sets."""
+        content = asdict(self)
+        if self.words == 'all':
+            del content['words']
+        return json.dumps(content, indent=2)
 
     def identities(self) -> list[tuple[int, str, int]]:
         """Raw id (from 1, CUHK-PEDES's way), split and number within the split of every identity."""
@@ -89,7 +110,7 @@ def _write_identity(folder: Path, spec: ToySpec, raw_id: int, split: str, index:
     for number, shot in enumerate(sample_shots(spec.seed, split, index, spec.images_per_id)):
         rng = stream(spec.seed, split, index, 2 + number)
         path = folder / 'imgs' / shot.camera / f'{raw_id:05d}_{number}.jpg'
-        captions = [caption.text for caption in describe_image(person, shot, rng)]
+        captions = [caption.text for caption in describe_image(person, shot, rng, spec.wording(split))]
         encoded = cv2.imencode('.jpg', draw_image(person, shot, rng), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.tobytes())
@@ -117,7 +138,7 @@ def _write(folder: Path, spec: ToySpec) -> None:
     if bar is not None:
         print()
     (folder / 'reid_raw.json').write_text(json.dumps(annotation), encoding='utf-8')
-    (folder / SPEC_FILE).write_text(json.dumps(asdict(spec), indent=2), encoding='utf-8')
+    (folder / SPEC_FILE).write_text(spec.to_json(), encoding='utf-8')
 
 
 def _is_drawn(root: Path, spec: ToySpec) -> bool:
@@ -139,6 +160,7 @@ def draw_toy_pedes(
     num_test_ids: int = 200,
     images_per_id: int = 2,
     seed: int = 0,
+    words: str = 'all',
 ) -> Path:
     """Draw the toy data set into ``root``, unless it is there already.
 
@@ -152,14 +174,16 @@ def draw_toy_pedes(
         num_test_ids (int): Identities of the test split. Defaults to 200.
         images_per_id (int): Images of each identity. Defaults to 2.
         seed (int): The same seed gives the same bytes. Defaults to 0.
+        words (str): 'all', or 'unseen' for test captions with words that training never shows, or 'seen'; see
+            :class:`ToySpec`. Defaults to 'all'.
 
     Returns:
         Path: ``root``.
 
     Raises:
-        ValueError: If a number is out of range, or ``root`` holds something else than what is asked for.
+        ValueError: If an argument is out of range, or ``root`` holds something else than what is asked for.
     """
-    spec = ToySpec(num_train_ids, num_val_ids, num_test_ids, images_per_id, seed)
+    spec = ToySpec(num_train_ids, num_val_ids, num_test_ids, images_per_id, seed, words=words)
     root = Path(os.path.realpath(root))
     if _is_drawn(root, spec):  # without the lock, which a read-only disk does not allow
         return root
