@@ -59,6 +59,7 @@ class CrossModalQueue(nn.Module):
         self.register_buffer('pointer', torch.tensor(0))
         self.register_buffer('fill', torch.tensor(0))
         self._staged: tuple[Tensor, Tensor, Tensor] | None = None
+        self._commit_due = False
 
     @property
     def staged(self) -> bool:
@@ -93,6 +94,21 @@ class CrossModalQueue(nn.Module):
     def discard(self) -> None:
         """Forget staged keys."""
         self._staged = None
+        self._commit_due = False
+
+    def demand_commit(self) -> None:
+        """Note that a training step uses the staged keys, so that they must be committed before the next step.
+
+        Raises:
+            RuntimeError: If the keys of the step before were neither committed nor discarded.
+        """
+        if self._commit_due:
+            raise RuntimeError(
+                'CrossModalQueue: the keys of the last training step were not committed, so the queue and the key '
+                "encoders stand still. Put dict(type='MomentumUpdateHook') and dict(type='QueueUpdateHook') in "
+                'custom_hooks; in a loop of your own call update_key_encoders() before and queue.commit() after a step'
+            )
+        self._commit_due = True
 
     @torch.no_grad()
     def commit(self) -> None:
@@ -104,7 +120,7 @@ class CrossModalQueue(nn.Module):
         if self._staged is None:
             raise RuntimeError('CrossModalQueue: no keys are staged; a call of loss() or stage() must precede commit()')
         image_keys, text_keys, person_ids = (gather(values) for values in self._staged)
-        self._staged = None
+        self.discard()
         count = len(person_ids)
         # Of a batch that exceeds the ring only the last keys stay; written twice, a slot's content would be undefined.
         kept = torch.arange(max(count - self.size, 0), count, device=self.pointer.device)

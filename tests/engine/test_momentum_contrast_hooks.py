@@ -115,14 +115,34 @@ def test_other_models_are_refused():
         runner.hooks[0].before_train(runner)
 
 
-def test_wrapped_model_is_found(model, tmp_path):
+@pytest.fixture
+def process_group(tmp_path):
     torch.distributed.init_process_group('gloo', f'file://{tmp_path}/rendezvous', rank=0, world_size=1)
-    try:
-        runner = make_runner(model)
-        runner.model = MMDistributedDataParallel(model)
-        assert runner.hooks[0].retriever(runner) is model
-    finally:
-        torch.distributed.destroy_process_group()
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures('process_group')
+def test_wrapped_model_is_found(model):
+    runner = make_runner(model)
+    runner.model = MMDistributedDataParallel(model)
+    assert runner.hooks[0].retriever(runner) is model
+
+
+@pytest.mark.usefixtures('process_group')
+@pytest.mark.parametrize('wrap', [lambda model: model, MMDistributedDataParallel], ids=['bare', 'DDP'])
+def test_training_without_hooks_is_noticed(model, wrap):
+    optim_wrapper = make_runner(model).optim_wrapper
+    trained = wrap(model)
+    trained.train_step(make_batch(4), optim_wrapper)
+    before = model.image_stream.backbone.conv1.weight.detach().clone()
+    with pytest.raises(RuntimeError, match=r'MomentumUpdateHook.*QueueUpdateHook.*in custom_hooks'):
+        trained.train_step(make_batch(4), optim_wrapper)
+    assert torch.equal(model.image_stream.backbone.conv1.weight, before)
+    model.queue.commit()
+    for _ in range(3):
+        model.loss(**make_batch(4))
+    trained.train_step(make_batch(4), optim_wrapper)
 
 
 def test_status_against_loops(model):

@@ -135,6 +135,24 @@ class CMMoCoRetriever(DualStreamRetriever):
         self.latest_pairs = pairs.detach()
         return pairs
 
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Add up the losses of a training step.
+
+        MMEngine calls this in every training step, also in those of DistributedDataParallel, and nowhere else; so here
+        a training without hooks shows.
+
+        Args:
+            losses: See :meth:`DualStreamRetriever.loss`.
+
+        Returns:
+            The sum, and what goes to the log.
+
+        Raises:
+            RuntimeError: If the keys of the last step never entered the queue.
+        """
+        self.queue.demand_commit()
+        return super().parse_losses(losses)
+
     @torch.no_grad()
     def _encode_keys(self, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Encode the batch with the key encoders; L2-normalised, at least single precision."""
