@@ -2,6 +2,7 @@
 # Test on several processes of one machine or of several:
 #   tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [arguments of tools/test.py]
 set -euo pipefail
+: "${3:?usage: $0 CONFIG CHECKPOINT NUM_PROCESSES [arguments of tools/test.py]}"
 config=$1
 checkpoint=$2
 processes=$3

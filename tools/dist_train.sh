@@ -2,6 +2,7 @@
 # Train on several processes of one machine or of several:
 #   tools/dist_train.sh CONFIG NUM_PROCESSES [arguments of tools/train.py]
 set -euo pipefail
+: "${2:?usage: $0 CONFIG NUM_PROCESSES [arguments of tools/train.py]}"
 config=$1
 processes=$2
 exec python -m torch.distributed.run \

@@ -2,6 +2,7 @@
 # Train under Slurm, one task a GPU:
 #   GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=5 tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]
 set -euo pipefail
+: "${3:?usage: $0 PARTITION JOB_NAME CONFIG [arguments of tools/train.py]}"
 partition=$1
 job_name=$2
 config=$3

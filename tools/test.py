@@ -36,6 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
+    if args.out and Path(args.out).suffix not in ('.json', '.yaml', '.yml', '.pkl'):
+        parser.error(f'--out must end in .json, .yaml, .yml or .pkl, got {args.out}')
+    if args.show_queries < 1:
+        parser.error(f'--show-queries must be at least 1, got {args.show_queries}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 

@@ -1,0 +1,94 @@
+"""What the README tells a newcomer to type and to write works."""
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+import mmtbps
+from mmtbps.apis import resolve_data_sizes
+from mmtbps.registry import DATASETS
+from mmtbps.utils.config import check_config
+
+ROOT = Path(mmtbps.__file__).parents[1]
+README = (ROOT / 'README.md').read_text(encoding='utf-8')
+BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```$', README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    command.strip()
+    for language, block in BLOCKS
+    if language == 'console'
+    for line in block.replace('\\\n', ' ').splitlines()
+    for command in line.split('&&')
+    if 'tools/' in command
+]
+
+
+def test_the_two_commands_stand_first():
+    assert [block for language, block in BLOCKS if language == 'console'][:2] == [
+        'python -m pip install -e . && python tools/train.py configs/dual_stream/dual-stream_tiny_toypedes.py\n',
+        'python -m pip install -e ".[tests]" && python -m pytest\n',
+    ]
+    assert re.findall(r'<!-- command: (\w+) -->\n```console', README) == ['main', 'tests']
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_commands_name_tools_options_and_configs_that_exist(command, monkeypatch):
+    words = shlex.split(command, comments=True)
+    tool = next(word for word in words if word.startswith('tools/'))
+    arguments = words[words.index(tool) + 1 :]
+    assert (ROOT / tool).is_file()
+    for word in arguments:
+        assert not word.startswith('configs/') or (ROOT / word).is_file(), word
+    parse_args = runpy.run_path(str(ROOT / tool)).get('parse_args') if tool.endswith('.py') else None
+    if parse_args is not None:
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+        parse_args()
+
+
+@pytest.mark.parametrize('path', sorted(set(re.findall(r'`((?:tools|docs|configs)/[\w./-]+\.\w+)`', README))))
+def test_files_that_the_text_names_exist(path):
+    assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize('target', re.findall(r'\]\((?!https?:)([^)#]+)\)', README))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def write_own_data(folder):
+    """What the text beside the snippet describes."""
+    rows = ['image,caption,person_id,split']
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val', 'test'):
+        for person in range(2):
+            image = f'{split}/{person}.jpg'
+            rows.append(f'{image},"A man, number {person}.",{split}_{person},{split}')
+            (folder / 'imgs' / split).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / 'imgs' / image), rng.integers(0, 256, (30, 12, 3), dtype=np.uint8))
+    (folder / 'captions.csv').write_text('\n'.join(rows) + '\n', encoding='utf-8')
+
+
+def test_the_config_for_own_data_reads_them(tmp_path, monkeypatch):
+    (snippet,) = [block for language, block in BLOCKS if language == 'python' and 'PersonCaptions' in block]
+    write_own_data(tmp_path / 'data/mine')
+    monkeypatch.chdir(tmp_path)
+    Path('own.py').write_text(snippet, encoding='utf-8')
+    cfg = Config.fromfile('own.py')
+    check_config(cfg)
+    resolve_data_sizes(cfg)
+    assert cfg.model.heads.identity.num_classes == 2
+    sets = [DATASETS.build(cfg[f'{name}_dataloader'].dataset) for name in ('train', 'val', 'test')]
+    assert [len(dataset) for dataset in sets] == [2, 2, 2]
+    assert [dataset.split for dataset in sets] == ['train', 'val', 'test']
+    sets[2].set_vocabulary(sets[0].metainfo['vocabulary'])
+    for dataset in (sets[0], sets[2]):
+        item = dataset[1]
+        assert item['inputs']['image'].shape == (3, 384, 128)
+        assert item['data_samples'].captions == ['A man, number 1.']
