@@ -2,13 +2,16 @@
 
 import importlib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import mmengine.registry
 import pytest
+import setuptools
 from mmpretrain.models import ResNet
 
 import mmtbps
@@ -46,7 +49,9 @@ def test_another_project_inherits_a_config_of_the_installation_in_place(tmp_path
     assert Path(_run_downstream(tmp_path)) == ROOT
 
 
-def test_another_project_inherits_a_config_of_a_wheel(tmp_path):
+@pytest.mark.parametrize('archived', [False, True], ids=['folder', 'sdist'])
+def test_another_project_inherits_a_config_of_a_wheel(tmp_path, archived):
+    """The wheel is built from the sources, in which configs and tools are links, or from a source distribution."""
     source, site, project = (tmp_path / name for name in ('source', 'site', 'project'))
     project.mkdir()
     source.mkdir()
@@ -54,9 +59,39 @@ def test_another_project_inherits_a_config_of_a_wheel(tmp_path):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', 'LICENSE', 'CHANGELOG.md'):
         shutil.copy(ROOT / name, source / name)
+    if archived:
+        subprocess.run([sys.executable, 'setup.py', '-q', 'sdist'], cwd=source, check=True, capture_output=True)
+        (source,) = (source / 'dist').glob('*.tar.gz')
     pip = [sys.executable, '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation', '--target', str(site)]
     subprocess.run([*pip, str(source)], check=True, capture_output=True)
     assert Path(_run_downstream(project, PYTHONPATH=str(site))) == site
+
+
+@pytest.mark.parametrize(
+    ('installed', 'folder', 'wanted'),
+    [
+        ('mmcv', 'purelib', 'mmcv'),
+        ('mmcv', 'platlib', 'mmcv'),
+        ('mmcv_lite', 'purelib', 'mmcv-lite'),
+        ('', '', 'mmcv-lite'),
+    ],
+)
+def test_a_full_mmcv_that_is_there_is_kept(tmp_path, monkeypatch, installed, folder, wanted):
+    for name in ('purelib', 'platlib'):
+        (tmp_path / name).mkdir()
+    if installed:
+        info = tmp_path / folder / f'{installed}-2.1.0.dist-info'
+        info.mkdir()
+        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {installed.replace("_", "-")}\nVersion: 2.1.0\n')
+    get_path = sysconfig.get_path
+    monkeypatch.setattr(
+        sysconfig, 'get_path', lambda name, *a, **k: str(tmp_path / name) if 'lib' in name else get_path(name, *a, **k)
+    )
+    arguments = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **kwargs: arguments.update(kwargs))
+    runpy.run_path(str(ROOT / 'setup.py'))
+    requirements = [text.split('>')[0] for text in arguments['install_requires']]
+    assert [name for name in requirements if name.startswith('mmcv')] == [wanted]
 
 
 @pytest.mark.parametrize('name', ['ResNet', 'mmpretrain.ResNet'])
