@@ -62,9 +62,9 @@ def test_identities_beyond_the_classes_of_a_head_are_an_error():
 
 def test_as_many_classes_as_identities_pass(tmp_path):
     heads = {'identity': SimpleNamespace(num_classes=2)}
-    runner = make_runner(train=_Set('train', [*WORDS, 'ärmel']), heads=heads, work_dir=tmp_path)
+    runner = make_runner(train=_Set('train', [*WORDS, 'ärmel', 'a\ud800']), heads=heads, work_dir=tmp_path)
     DatasetMetaHook().before_train(runner)
-    assert (tmp_path / 'vocabulary.txt').read_text(encoding='utf-8') == '<pad>\n<unk>\nred\ncoat\närmel\n'
+    assert (tmp_path / 'vocabulary.txt').read_text(encoding='utf-8') == '<pad>\n<unk>\nred\ncoat\närmel\na\\ud800\n'
 
 
 def test_a_tokenizer_without_words_of_its_own_writes_no_words(tmp_path):

@@ -50,7 +50,9 @@ class DatasetMetaHook(Hook):
                 )
         vocabulary = train_set.metainfo.get('vocabulary')
         if vocabulary is not None and is_main_process():
-            write_atomically(Path(runner.work_dir) / 'vocabulary.txt', '\n'.join([*vocabulary, '']).encode())
+            # JSON can hold halves of characters, which UTF-8 cannot.
+            text = '\n'.join([*vocabulary, '']).encode(errors='backslashreplace')
+            write_atomically(Path(runner.work_dir) / 'vocabulary.txt', text)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take the words from a checkpoint, or check them against the training set's."""
