@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -78,7 +79,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the file is no checkpoint of plain weights.
+        ValueError: If the file is no checkpoint of plain weights, or they do not fit the model's encoders.
     """
     stored = load_checkpoint_file(checkpoint)
     cfg.load_from = checkpoint
@@ -87,8 +88,27 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     if dump_to is not None:
         add_feature_dump(cfg, dump_to, describe_origin(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)
+    _check_weights(runner.model, stored.get('state_dict', stored), checkpoint)
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
+
+
+def _check_weights(model: Any, weights: dict[str, Any], checkpoint: str) -> None:
+    """Refuse weights that do not fit the encoders: MMEngine would load what fits and test the rest at random."""
+    model = model.module if is_model_wrapper(model) else model
+    encoders = getattr(model, 'encoders', None) or tuple(name for name, _ in model.named_children())
+    weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    remedy = 'Take the config that it was trained with.'
+    try:
+        found = model.load_state_dict({k: v for k, v in weights.items() if k.split('.')[0] in encoders}, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f'{checkpoint} does not fit the model of the config. {remedy} {error}') from error
+    missing = [name for name in found.missing_keys if name.split('.')[0] in encoders]
+    if missing or found.unexpected_keys:
+        raise ValueError(
+            f'{checkpoint} does not fit the model of the config: it lacks {missing[:3]} ({len(missing)} in all) and '
+            f'has {found.unexpected_keys[:3]} too many ({len(found.unexpected_keys)} in all). {remedy}'
+        )
 
 
 def _load_best_epoch(runner: Runner) -> str:

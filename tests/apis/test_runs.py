@@ -1,17 +1,21 @@
 """What training does around MMEngine's Runner, on a ToyPEDES of a few identities."""
 
 import itertools
+from functools import partial
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
+from torch import nn
 
 import mmtbps
 from mmtbps.apis import build_runner, train
+from mmtbps.apis import test as run_test
 from mmtbps.apis.options import apply_train_options
 from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.registry import MODELS
 from mmtbps.utils.checkpoint import load_checkpoint_file
 
 CONFIG = Path(mmtbps.__file__).parents[1] / 'configs/dual_stream/dual-stream_tiny_toypedes.py'
@@ -24,11 +28,19 @@ def data_root(tmp_path_factory):
     return draw_toy_pedes(tmp_path_factory.mktemp('data') / 'toypedes', **DRAWING)
 
 
-@pytest.fixture
-def config(data_root, tmp_path):
+@MODELS.register_module()
+class NoWords(nn.Module):
+    """Words without a table."""
+
+    def forward(self, tokens, lengths):
+        return tokens[..., None].expand(-1, -1, 128).float()
+
+
+@pytest.fixture(scope='module')
+def make_config(data_root):
     """Make the config of a short run; runs of one process need names of their own."""
 
-    def make(epochs=1, **options):
+    def make(folder, epochs=1, **options):
         cfg = Config.fromfile(CONFIG)
         for name in ('train', 'val', 'test'):
             loader = cfg[f'{name}_dataloader']
@@ -36,11 +48,16 @@ def config(data_root, tmp_path):
             loader.dataset.update(data_root=str(data_root), drawing=DRAWING)
         cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.batch_size = 8
         cfg.train_cfg.max_epochs = epochs
-        cfg.work_dir = str(tmp_path / 'run')
+        cfg.work_dir = str(folder / 'run')
         cfg.experiment_name = f'test_runs_{next(number)}'
         return apply_train_options(cfg, **options)
 
     return make
+
+
+@pytest.fixture
+def config(make_config, tmp_path):
+    return partial(make_config, tmp_path)
 
 
 def label_of_the_table():
@@ -89,3 +106,36 @@ def test_none_removes_a_hook(config):
     names = {type(hook).__name__ for hook in build_runner(cfg).hooks}
     assert not names & {'ScoreResumedEpochHook', 'LoggerHook'}
     assert names >= {'DatasetMetaHook', 'CheckpointHook'}
+
+
+@pytest.fixture(scope='module')
+def checkpoint(make_config, tmp_path_factory):
+    cfg = make_config(tmp_path_factory.mktemp('trained'))
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    assert train(cfg) == {}
+    return str(Path(cfg.work_dir) / 'epoch_1.pth')
+
+
+def test_weights_of_other_heads_are_tested(config, checkpoint):
+    cfg = config()
+    cfg.model.heads = dict(identity=dict(type='IdentityHead', num_classes=None))
+    assert run_test(cfg, checkpoint)['t2i/R@10'] > 0
+
+
+@pytest.mark.parametrize(
+    ('stream', 'change', 'message'),
+    [
+        (
+            'text_stream',
+            dict(neck=dict(hidden_size=64)),
+            r'(?s)does not fit.*size mismatch for text_stream',
+        ),
+        ('image_stream', dict(backbone=dict(layers=(1, 1, 1, 2))), r'lacks \[.image_stream\.backbone\.layer4\.1\.'),
+        ('text_stream', dict(backbone=dict(_delete_=True, type='NoWords')), r'has \[.text_stream\.backbone.* too many'),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(config, checkpoint, stream, change, message):
+    cfg = config()
+    cfg.merge_from_dict(dict(model={stream: change}))
+    with pytest.raises(ValueError, match=message):
+        run_test(cfg, checkpoint)

@@ -29,6 +29,9 @@ class DualStreamRetriever(BaseModel):
         init_cfg: MMEngine's initialisation config.
     """
 
+    encoders = ('image_stream', 'text_stream', 'image_projection', 'text_projection')
+    """The parts whose weights retrieval needs; heads and the like serve training alone."""
+
     def __init__(
         self,
         image_stream: dict,
