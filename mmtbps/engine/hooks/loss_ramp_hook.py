@@ -52,4 +52,6 @@ class LossRampHook(Hook):
         """Compute the share of the weight after so many epochs, in [0, 1]."""
         if epochs >= self.end:
             return 1.0
-        return max(0.0, epochs - self.begin) / (self.end - self.begin)
+        if epochs <= self.begin:
+            return 0.0
+        return (epochs - self.begin) / (self.end - self.begin)
