@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
-from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER
 from mmtbps.search import Encoder, Fingerprint
-from mmtbps.search.encoders.model_encoder import PipelineLoader
+from mmtbps.search.encoders.model_encoder import PipelineLoader, prepare_images
 
 from .bundle import IMAGE_GRAPH, TEXT_GRAPH, Bundle
 
@@ -71,9 +70,7 @@ class ONNXEncoder(Encoder):
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Embed one batch of loaded images (N, 3, H, W) as (N, D), not normalised."""
-        samples = [DataSample(tokens=[]) for _ in images]
-        batch = self.data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))
-        prepared = batch['inputs']['images'].contiguous().numpy()
+        prepared = prepare_images(self.data_preprocessor, images).contiguous().numpy()
         return torch.from_numpy(self.images.run(None, {'images': prepared})[0])
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:

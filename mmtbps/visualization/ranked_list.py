@@ -1,7 +1,9 @@
 """Pictures of a query and the images that were found for it."""
 
+import io
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,62 +14,143 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmtbps.evaluation import load_features
+from mmtbps.evaluation import Features, load_features
+from mmtbps.utils.checkpoint import write_atomically
 
-__all__ = ['draw_ranked_lists', 'draw_ranking']
+__all__ = ['RankedList', 'draw_ranked_lists', 'draw_ranking', 'rank_examples', 'render', 'show_person']
 
 _RIGHT, _WRONG, _NEUTRAL = '#1a9850', '#d73027', '#606060'
 
 
+@dataclass(frozen=True)
+class RankedList:
+    """A query and its answer.
+
+    Args:
+        row: Number of the query.
+        caption: The sentence.
+        images: Files of the images, best first.
+        scores: Their similarities.
+        right: Whether each shows the person meant.
+        person_ids: The person on each.
+    """
+
+    row: int
+    caption: str
+    images: list[str]
+    scores: list[float]
+    right: list[bool]
+    person_ids: list[int]
+
+
 def draw_ranking(
     caption: str,
-    image_paths: Sequence[str],
+    images: Sequence[str | np.ndarray],
     scores: Sequence[float],
     right: Sequence[bool] | None = None,
     out_file: str | Path | None = None,
+    person_ids: Sequence[int | str] | None = None,
+    query_image: str | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw a sentence and its ranked images from left to right.
+    """Draw a query and its ranked images from left to right.
 
     Args:
-        caption: The query.
-        image_paths: Files of the ranked images, best first.
+        caption: The query, or what to write above when it is an image.
+        images: The ranked images, best first: files, or pictures (H, W, 3) uint8, BGR.
         scores: Their similarities to the query, written below them.
         right: Whether each one shows the person meant; right answers are framed green, wrong ones red. Defaults to
             None: nothing is known of the persons, frames are grey.
         out_file: Where to save the picture. Defaults to None: it is only returned.
+        person_ids: Who is on each image, written below the score. Defaults to None: it is not written.
+        query_image: The image that was searched with, drawn on the left. Defaults to None: a sentence was.
 
     Returns:
         The picture, (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If the lists differ in length.
+        ValueError: If the lists differ in length, or there is no image.
     """
-    if len(image_paths) != len(scores) or (right is not None and len(right) != len(scores)):
-        raise ValueError(f'image_paths ({len(image_paths)}), scores ({len(scores)}) and right must be of one length.')
-    columns = len(image_paths)
+    lengths = {len(values) for values in (images, scores, right, person_ids) if values is not None}
+    if len(lengths) > 1 or not len(images):
+        raise ValueError(
+            f'images ({len(images)}), scores ({len(scores)}), right and person_ids must be of one length, at least 1.'
+        )
+    offset = 0 if query_image is None else 1
+    columns = len(images) + offset
     text = '\n'.join(textwrap.wrap(caption, width=14 * columns))
-    figure = Figure(figsize=(1.1 * columns, 3.1 + 0.2 * text.count('\n')), dpi=100, layout='constrained')
-    canvas = FigureCanvasAgg(figure)
+    figure = Figure(figsize=(1.1 * columns, 3.3 + 0.2 * text.count('\n')), dpi=100, layout='constrained')
     figure.suptitle(text, fontsize=10, x=0.01, ha='left')
-    for index, (path, score) in enumerate(zip(image_paths, scores, strict=True)):
-        axes = figure.add_subplot(1, columns, index + 1)
-        _show(axes, path)
+    if query_image is not None:
+        _frame(figure.add_subplot(1, columns, 1), query_image, 'black', 'query')
+    for index, (image, score) in enumerate(zip(images, scores, strict=True)):
         colour = _NEUTRAL if right is None else (_RIGHT if right[index] else _WRONG)
-        for spine in axes.spines.values():
-            spine.set(edgecolor=colour, linewidth=4)
-        axes.set_xlabel(f'{index + 1}: {score:.3f}', fontsize=9, color=colour)
-    if out_file is not None:
-        Path(out_file).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out_file)
+        label = f'{index + 1}: {score:.3f}' + ('' if person_ids is None else f'\nid {person_ids[index]}')
+        _frame(figure.add_subplot(1, columns, index + 1 + offset), image, colour, label)
+    return render(figure, out_file)
+
+
+def _frame(axes: Axes, image: str | np.ndarray, colour: str, label: str) -> None:
+    show_person(axes, image)
+    for spine in axes.spines.values():
+        spine.set(edgecolor=colour, linewidth=4)
+    axes.set_xlabel(label, fontsize=9, color=colour)
+
+
+def show_person(axes: Axes, image: str | np.ndarray) -> None:
+    """Show a pedestrian without axes, in one shape for all, so that several read as a row.
+
+    Args:
+        axes: Where to.
+        image: A file, or a picture (H, W, 3) uint8, BGR.
+    """
+    picture = mmcv.imread(image, channel_order='rgb') if isinstance(image, str) else image[..., ::-1]
+    axes.imshow(cv2.resize(np.ascontiguousarray(picture), (128, 384), interpolation=cv2.INTER_AREA))
+    axes.set(xticks=[], yticks=[])
+
+
+def render(figure: Figure, out_file: str | Path | None = None) -> np.ndarray:
+    """Turn a figure into a picture (H, W, 3) uint8, RGB, and save it whole or not at all if a file is given."""
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
+    if out_file is not None:
+        content = io.BytesIO()
+        figure.savefig(content, format=Path(out_file).suffix.lstrip('.') or 'png')
+        write_atomically(out_file, content.getvalue())
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _show(axes: Axes, path: str) -> None:
-    image = mmcv.imread(path, channel_order='rgb')
-    # One shape for all, so that the list reads as a row.
-    axes.imshow(cv2.resize(image, (128, 384), interpolation=cv2.INTER_AREA))
-    axes.set(xticks=[], yticks=[])
+def rank_examples(features: Features, num_queries: int, topk: int) -> list[RankedList]:
+    """Rank the images of a test for some of its captions.
+
+    Args:
+        features: Features of the test.
+        num_queries: How many captions, evenly spread over the test set, hence the same ones every time.
+        topk: How many images each.
+
+    Returns:
+        The lists; none if there is no caption.
+    """
+    if not features.captions:
+        return []
+    normalise = torch.nn.functional.normalize
+    gallery = normalise(features.image_feats)
+    rows = np.unique(np.linspace(0, len(features.captions) - 1, num_queries).round().astype(int))
+    similarity = normalise(features.text_feats[rows]) @ gallery.T
+    lists = []
+    for row, scores in zip(rows.tolist(), similarity, strict=True):
+        order = scores.argsort(descending=True, stable=True)[:topk]
+        person_ids = features.image_pids[order]
+        lists.append(
+            RankedList(
+                row=row,
+                caption=features.captions[row],
+                images=[features.image_paths[index] for index in order],
+                scores=scores[order].tolist(),
+                right=(person_ids == features.image_pids[features.text_images[row]]).tolist(),
+                person_ids=person_ids.tolist(),
+            )
+        )
+    return lists
 
 
 def draw_ranked_lists(
@@ -84,22 +167,9 @@ def draw_ranked_lists(
     Returns:
         The files.
     """
-    features = load_features(features_file)
-    normalise = torch.nn.functional.normalize
-    gallery = normalise(features.image_feats)
-    rows = np.unique(np.linspace(0, len(features.captions) - 1, num_queries).round().astype(int))
-    similarity = normalise(features.text_feats[rows]) @ gallery.T
-    files = []
-    for row, scores in zip(rows, similarity, strict=True):
-        order = scores.argsort(descending=True, stable=True)[:topk]
-        person = features.image_pids[features.text_images[row]]
-        file = Path(out_dir) / f'query_{row:05d}.png'
-        draw_ranking(
-            features.captions[row],
-            [features.image_paths[index] for index in order],
-            scores[order].tolist(),
-            (features.image_pids[order] == person).tolist(),
-            file,
-        )
+    features, files = load_features(features_file), []
+    for found in rank_examples(features, num_queries, topk):
+        file = Path(out_dir) / f'query_{found.row:05d}.png'
+        draw_ranking(found.caption, found.images, found.scores, found.right, file, found.person_ids)
         files.append(file)
     return files

@@ -4,6 +4,7 @@ from .loss_ramp_hook import LossRampHook
 from .momentum_update_hook import MomentumUpdateHook
 from .queue_status_hook import QueueStatusHook
 from .queue_update_hook import QueueUpdateHook
+from .ranked_list_hook import RankedListHook
 from .score_resumed_epoch import ScoreResumedEpochHook
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'MomentumUpdateHook',
     'QueueStatusHook',
     'QueueUpdateHook',
+    'RankedListHook',
     'ScoreResumedEpochHook',
 ]

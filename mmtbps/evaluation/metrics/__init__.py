@@ -1,4 +1,4 @@
-from .dump_features import DumpFeatures
+from .dump_features import DumpFeatures, FeatureCollector
 from .tbps_metric import TBPSMetric
 
-__all__ = ['DumpFeatures', 'TBPSMetric']
+__all__ = ['DumpFeatures', 'FeatureCollector', 'TBPSMetric']

@@ -1,4 +1,4 @@
-"""Write the features of a test to a file, for later evaluation or drawing without the model."""
+"""Collect the features of a test: for a file, and for drawing without the model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,28 +12,11 @@ from mmtbps.registry import METRICS
 from ..feature_file import Features, save_features
 
 
-@METRICS.register_module()
-class DumpFeatures(BaseMetric):
-    """Collect all features and write them to one ``.npz`` file, see :class:`mmtbps.evaluation.Features`.
-
-    Args:
-        out_file: The file to write.
-        meta: What made the features; ``unknown_words`` of the test is added. Defaults to None: nothing is known.
-        collect_device: Where results of several processes are gathered. Defaults to ``'cpu'``.
-
-    Raises:
-        ValueError: If ``out_file`` does not end in ``.npz``.
-    """
+class FeatureCollector(BaseMetric):
+    """Base class of metrics that want all features of all processes at once, with what they belong to."""
 
     # Not None, for which MMEngine warns.
     default_prefix = ''
-
-    def __init__(self, out_file: str, meta: dict[str, Any] | None = None, collect_device: str = 'cpu') -> None:
-        if not str(out_file).endswith('.npz'):
-            raise ValueError(f'DumpFeatures: out_file must end in .npz, got {str(out_file)!r}.')
-        super().__init__(collect_device=collect_device)
-        self.out_file = str(out_file)
-        self.meta = meta or {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep one entry an image."""
@@ -48,18 +31,44 @@ class DumpFeatures(BaseMetric):
                 )
             )
 
-    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Write the file; there is no figure to report."""
+    @staticmethod
+    def stack(results: list[dict], meta: dict[str, Any] | None = None) -> Features:
+        """Stack what :meth:`process` kept, of all processes, in data set order."""
         counts = torch.tensor([len(result['captions']) for result in results])
-        unknown = MessageHub.get_current_instance().runtime_info.get('unknown_words')
-        features = Features(
+        return Features(
             image_feats=torch.stack([result['image_feat'] for result in results]).float(),
             image_pids=torch.tensor([result['person_id'] for result in results]),
             image_paths=[result['img_path'] for result in results],
             text_feats=torch.cat([result['text_feats'] for result in results]).float(),
             captions=[caption for result in results for caption in result['captions']],
             text_images=torch.arange(len(results)).repeat_interleave(counts),
-            meta=self.meta if unknown is None else dict(self.meta, unknown_words=unknown),
+            meta=meta or {},
         )
-        save_features(self.out_file, features)
+
+
+@METRICS.register_module()
+class DumpFeatures(FeatureCollector):
+    """Collect all features and write them to one ``.npz`` file, see :class:`mmtbps.evaluation.Features`.
+
+    Args:
+        out_file: The file to write.
+        meta: What made the features; ``unknown_words`` of the test is added. Defaults to None: nothing is known.
+        collect_device: Where results of several processes are gathered. Defaults to ``'cpu'``.
+
+    Raises:
+        ValueError: If ``out_file`` does not end in ``.npz``.
+    """
+
+    def __init__(self, out_file: str, meta: dict[str, Any] | None = None, collect_device: str = 'cpu') -> None:
+        if not str(out_file).endswith('.npz'):
+            raise ValueError(f'DumpFeatures: out_file must end in .npz, got {str(out_file)!r}.')
+        super().__init__(collect_device=collect_device)
+        self.out_file = str(out_file)
+        self.meta = meta or {}
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Write the file; there is no figure to report."""
+        unknown = MessageHub.get_current_instance().runtime_info.get('unknown_words')
+        meta = self.meta if unknown is None else dict(self.meta, unknown_words=unknown)
+        save_features(self.out_file, self.stack(results, meta))
         return {}

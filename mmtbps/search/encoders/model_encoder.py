@@ -22,7 +22,7 @@ from mmtbps.utils.checkpoint import load_checkpoint_file
 
 from .base import Encoder, Fingerprint, ImageSource
 
-__all__ = ['ModelEncoder', 'PipelineLoader', 'hash_json']
+__all__ = ['ModelEncoder', 'PipelineLoader', 'hash_json', 'prepare_images']
 
 
 def hash_json(value: Any) -> str:
@@ -37,6 +37,12 @@ def hash_weights(model: nn.Module) -> str:
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def prepare_images(data_preprocessor: nn.Module, images: Tensor) -> Tensor:
+    """Let a model's data preprocessor make loaded images (N, 3, H, W) ready for ``encode_image``."""
+    samples = [DataSample(tokens=[]) for _ in images]
+    return data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))['inputs']['images']
 
 
 class PipelineLoader:
@@ -116,9 +122,7 @@ class ModelEncoder(Encoder):
     @torch.inference_mode()
     def embed_images(self, images: Tensor) -> Tensor:
         """Embed one batch of loaded images (N, 3, H, W) as (N, D), not normalised."""
-        samples = [DataSample(tokens=[]) for _ in images]
-        batch = self.model.data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))
-        return self.model.encode_image(batch['inputs']['images'])
+        return self.model.encode_image(prepare_images(self.model.data_preprocessor, images))
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:

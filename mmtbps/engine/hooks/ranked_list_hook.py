@@ -1,0 +1,108 @@
+"""Look at some queries of the validation set while a model trains."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.runner import Runner
+from mmpretrain.structures import DataSample
+
+from mmtbps.evaluation import Features
+from mmtbps.evaluation.metrics import FeatureCollector
+from mmtbps.registry import HOOKS
+from mmtbps.visualization import TBPSVisualizer, rank_examples
+
+__all__ = ['RankedListHook']
+
+
+class _Gatherer(FeatureCollector):
+    """Gathers the features of all processes in the first."""
+
+    features: Features | None = None
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        self.features = self.stack(results)
+        return {}
+
+    def take(self) -> Features | None:
+        """The features, in the first process, and let go of them."""
+        features, self.features = self.features, None
+        return features
+
+
+@HOOKS.register_module()
+class RankedListHook(Hook):
+    """Draw some validation queries with their best images every few epochs, right ones framed green, wrong ones red.
+
+    The queries are the same every time, evenly spread over the split, so that one sees them get better. They are ranked
+    by the features that validation computes anyway. Needs ``visualizer=dict(type='TBPSVisualizer')``, which the
+    default runtime has; the pictures ``ranked_list_<caption>`` go to all of its backends.
+
+    Args:
+        interval: Epochs between two looks. Defaults to 5.
+        num_queries: How many captions. Defaults to 4.
+        topk: How many images each. Defaults to 8, which fit on a screen.
+        collect_device: Where features of several processes are gathered. Defaults to ``'cpu'``, as ``TBPSMetric``.
+
+    Raises:
+        ValueError: If a number is below 1.
+        TypeError: If the runner's visualizer cannot draw ranked lists.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 5, num_queries: int = 4, topk: int = 8, collect_device: str = 'cpu') -> None:
+        for name, value in (('interval', interval), ('num_queries', num_queries), ('topk', topk)):
+            if value < 1:
+                raise ValueError(f'RankedListHook: {name} must be at least 1, got {value}.')
+        self.interval = interval
+        self.num_queries = num_queries
+        self.topk = topk
+        self.gatherer = _Gatherer(collect_device)
+
+    def before_run(self, runner: Runner) -> None:
+        """Check that pictures can be drawn, before anything is trained."""
+        if not isinstance(runner.visualizer, TBPSVisualizer):
+            raise TypeError(
+                f'RankedListHook needs a TBPSVisualizer, but the visualizer is a {type(runner.visualizer).__name__}. '
+                "Set visualizer=dict(type='TBPSVisualizer', vis_backends=[...])."
+            )
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: DATA_BATCH = None,
+        outputs: Sequence[DataSample] | None = None,
+    ) -> None:
+        """Keep the features of a batch, if this epoch is to be looked at.
+
+        Args:
+            runner: The runner.
+            batch_idx: Index of the batch.
+            data_batch: The batch.
+            outputs: What the model predicted.
+        """
+        if self._due(runner):
+            self.gatherer.process(data_batch, [sample.to_dict() for sample in outputs or ()])
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
+        """Gather the features and draw; every process takes part in the gathering, the first one draws.
+
+        Args:
+            runner: The runner.
+            metrics: The figures.
+        """
+        if not self._due(runner):
+            return
+        self.gatherer.evaluate(len(runner.val_dataloader.dataset))
+        features = self.gatherer.take()
+        for found in rank_examples(features, self.num_queries, self.topk) if features is not None else ():
+            runner.visualizer.add_ranked_list(
+                f'ranked_list_{found.row:05d}', found.caption, found.images, found.scores,
+                right=found.right, person_ids=found.person_ids, step=runner.epoch,
+            )  # fmt: skip
+
+    def _due(self, runner: Runner) -> bool:
+        return runner.epoch % self.interval == 0

@@ -1,0 +1,34 @@
+"""Draw where on an image a sentence, and words of it, find their match."""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.search import ModelEncoder
+from mmtbps.visualization.saliency import draw_saliency
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('image', help='image file')
+    parser.add_argument('sentence', help='what to look for')
+    parser.add_argument('out', help='picture to write')
+    parser.add_argument('--words', nargs='+', default=[], help='words of the sentence to draw a map of each')
+    parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
+    )
+    args = parser.parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    encoder = ModelEncoder(cfg, args.checkpoint, args.device)
+    draw_saliency(encoder, args.image, args.sentence, args.words, args.out)
+
+
+if __name__ == '__main__':
+    main()
