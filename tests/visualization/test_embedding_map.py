@@ -5,7 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from mmtbps.evaluation import Features
+from mmtbps.evaluation.feature_file import save_features
 from mmtbps.visualization import draw_embedding_map, project_to_plane
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'draw_embeddings.py'
@@ -39,11 +42,9 @@ def test_groups_stay_apart(groups, method):
 
 
 def write_features(path, groups):
-    np.savez(
-        path, image_feats=groups, image_pids=np.repeat([7, 8, 9], 20), image_paths=np.array(['x'] * 60),
-        text_feats=groups[::2], captions=np.array(['a man'] * 30), text_images=np.arange(60)[::2],
-        meta=np.array('{}'),
-    )  # fmt: skip
+    features = torch.from_numpy(groups)
+    persons, rows = torch.tensor([7, 8, 9]).repeat_interleave(20), torch.arange(60)[::2]
+    save_features(path, Features(features, persons, ['x'] * 60, features[::2], ['a man'] * 30, rows, {}))
     return path
 
 
