@@ -14,6 +14,13 @@ from ..utils import PairEmbeddings, promote
 __all__ = ['DualStreamRetriever']
 
 
+# torch.compile would take the numbers for constants, and every batch for another program.
+@torch.compiler.disable
+def _person_ids(samples: list[DataSample], device: torch.device) -> Tensor:
+    """Identities of the samples, (N,)."""
+    return torch.tensor([sample.person_id for sample in samples], device=device)
+
+
 @MODELS.register_module()
 class DualStreamRetriever(BaseModel):
     """Embed images and captions separately in one space; heads turn the embeddings of a batch into losses.
@@ -116,8 +123,7 @@ class DualStreamRetriever(BaseModel):
                 f'training takes one caption and one data sample per image, got {len(images)} images, {len(tokens)} '
                 f'captions and {len(data_samples)} samples; use a data set with test_mode=False'
             )
-        person_ids = torch.tensor([sample.person_id for sample in data_samples], device=images.device)
-        pairs = self.embed_pairs(inputs, person_ids)
+        pairs = self.embed_pairs(inputs, _person_ids(data_samples, images.device))
         return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
 
     def predict(self, inputs: dict[str, Any], data_samples: list[DataSample] | None = None) -> list[DataSample]:
