@@ -1,6 +1,3 @@
-_base_ = [
-    '../_base_/models/cm-moco_r50-bigru_published.py',
-    '../_base_/datasets/icfg_pedes.py',
-    '../_base_/schedules/adam_80e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./cm-moco_r50-bigru_1xb128-80e_icfg-pedes.py', '../_base_/parts/published.py']
+
+model = {{_base_.published}}

@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import json
 import pickle
 import zipfile
@@ -259,15 +260,28 @@ def test_without_network_the_error_says_what_to_fetch(monkeypatch):
     monkeypatch.setattr(clip_weights, 'download_pretrained', no_network)
 
     with pytest.raises(
-        FileNotFoundError, match=r'(?s)name resolution failed.*fetch https.*ViT-B-16\.pt.*set checkpoint'
+        FileNotFoundError,
+        match=r'(?s)name resolution failed.*fetch https.*B-16\.pt.*set checkpoint.*~/\.cache/clip',
     ):
         load_clip_weights('openai', 'ViT-B-16')
+
+
+def test_a_tag_finds_the_file_of_openai_s_own_package(monkeypatch, tmp_path, archive):
+    content = archive.read_bytes()
+    tag = dict(url=f'https://openaipublic.example/clip/models/{hashlib.sha256(content).hexdigest()}/ViT-B-16.pt')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setattr(clip_weights, 'get_pretrained_cfg', lambda model, name: dict(tag, hf_hub='nobody/nothing/'))
+    path = tmp_path / '.cache' / 'clip' / 'ViT-B-16.pt'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+    assert str(path) in load_clip_weights('openai', 'ViT-B-16').source
 
 
 def test_a_tag_is_downloaded_and_tells_the_activation(monkeypatch, tmp_path):
     path = save_weights(tiny_clip(), tmp_path / 'a.safetensors')
     asked = []
-    monkeypatch.setattr(clip_weights, 'download_pretrained', lambda cfg: asked.append(cfg) or str(path))
+    monkeypatch.setattr(clip_weights, 'download_pretrained', lambda cfg, prefer_hf_hub: asked.append(cfg) or str(path))
 
     assert load_clip_weights('openai', 'ViT-B-16').quick_gelu is True
     assert load_clip_weights('laion2b_s34b_b88k', 'ViT-B-16').quick_gelu is False

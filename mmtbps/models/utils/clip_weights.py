@@ -20,6 +20,8 @@ __all__ = ['CLIPWeights', 'load_clip_weights']
 
 # OpenAI stores these sizes among the weights, others do not.
 _OPENAI_SIZES = ('context_length', 'input_resolution', 'vocab_size')
+# Where OpenAI's package and open_clip keep files by their addresses.
+_CACHE = Path('~/.cache/clip')
 _TEXT_PARTS = ('positional_embedding', 'text_projection', 'token_embedding', 'transformer', 'ln_final')
 
 
@@ -134,16 +136,19 @@ def _quick_gelu_of_config(path: Path, model: str | None) -> bool | None:
 
 
 def _download(tag: dict[str, Any], name: str, model: str) -> Path:
-    """Fetch a tag's file into open_clip's cache, first in one process of each machine."""
+    """Find a tag's file in the caches or fetch it, first in one process of each machine."""
+    # open_clip prefers the hub, and would not look for a file that lies where OpenAI's package puts it.
+    prefer_hub = not (_CACHE.expanduser() / Path(tag.get('url') or '.').name).is_file()
     try:
         if dist.get_local_rank() == 0:
-            download_pretrained(tag)
+            download_pretrained(tag, prefer_hf_hub=prefer_hub)
         dist.barrier()
-        return Path(download_pretrained(tag))
+        return Path(download_pretrained(tag, prefer_hf_hub=prefer_hub))
     except Exception as error:  # network, disk and hub raise errors of many kinds
         raise FileNotFoundError(
             f'The weights {name!r} of {model} cannot be downloaded: {error} On a machine with network, fetch '
-            f'{_address(tag)}; copy it here and set checkpoint to its path.'
+            f'{_address(tag)}; copy it here and set checkpoint to its path'
+            + (f', or put the former into {_CACHE}.' if tag.get('url') else '.')
         ) from error
 
 

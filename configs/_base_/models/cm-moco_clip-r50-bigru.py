@@ -1,0 +1,3 @@
+_base_ = ['./cm-moco_r50-bigru.py', '../parts/clip-r50.py']
+
+model = {{_base_.clip_image}}

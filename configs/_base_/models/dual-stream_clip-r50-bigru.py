@@ -1,0 +1,3 @@
+_base_ = ['./dual-stream_r50-bigru.py', '../parts/clip-r50.py']
+
+model = {{_base_.clip_image}}
