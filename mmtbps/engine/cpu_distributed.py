@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
@@ -23,6 +24,20 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
     def __init__(self, module: nn.Module, device_ids: Any = None, **kwargs: Any) -> None:
         super().__init__(module, **kwargs)
+
+
+def start_processes(launcher: str) -> None:
+    """Join the processes that a launcher started, for work without a Runner; on the CPU with gloo.
+
+    Args:
+        launcher: One of MMEngine's: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        ValueError: If there is no GPU and the launcher is neither ``'none'`` nor ``'pytorch'``.
+    """
+    prepare_cpu_launcher(Config(dict(launcher=launcher)))
+    if launcher != 'none' and not torch_dist.is_initialized():
+        init_dist(launcher)
 
 
 def prepare_cpu_launcher(cfg: Config) -> None:

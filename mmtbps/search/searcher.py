@@ -1,35 +1,30 @@
 """Type a sentence, get the person."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from torch import Tensor
 
-from mmtbps.datasets.base import TBPSDataset
 from mmtbps.evaluation.functional.checks import positive
 from mmtbps.evaluation.functional.neighbors import largest
 from mmtbps.evaluation.rerankers import Reranker
-from mmtbps.registry import ENCODERS, INDEXES, RERANKERS
-from mmtbps.version import __version__
+from mmtbps.registry import RERANKERS
 
-from .comparison import compare
 from .encoders import Encoder, ModelEncoder
 from .encoders.base import ImageSource
-from .gallery import list_gallery
-from .indexes import Selection, VectorIndex
-from .indexing import apply_difference, sole_writer
-from .metadata import MetadataSource
+from .indexes import Selection
+from .keeper import GalleryKeeper
 from .ranking import Ranking, rank, rerank
-from .results import CaptionResult, IndexReport, SearchResult
-from .store import MANIFEST, GalleryStore
+from .results import CaptionResult, SearchResult
+from .store import GalleryStore
 from .where import WhereLike, parse_where
 
 __all__ = ['Searcher']
 
 
-class Searcher:
+class Searcher(GalleryKeeper):
     """A gallery of images that is searched with sentences or images.
 
     Three parts, each replaceable: an encoder makes features (``ENCODERS``), a gallery stores them, an index finds the
@@ -45,11 +40,6 @@ class Searcher:
         >>> searcher.index('crops/')  # doctest: +SKIP
         >>> searcher.search('a woman in a red coat with a white bag', topk=5)  # doctest: +SKIP
     """
-
-    def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
-        self.encoder: Encoder = ENCODERS.build(dict(encoder)) if isinstance(encoder, Mapping) else encoder
-        self._asked = dict(type=index) if isinstance(index, str) else index
-        self._use(GalleryStore(self.encoder.fingerprint))
 
     @classmethod
     def from_config(
@@ -108,95 +98,6 @@ class Searcher:
         searcher = cls(encoder, index)
         searcher._use(store)
         return searcher
-
-    def __len__(self) -> int:
-        """Images in the gallery."""
-        return len(self.store)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the gallery to a folder, which is the gallery's from then on: later changes go there at once.
-
-        Raises:
-            FileExistsError: If the folder has another gallery.
-        """
-        self.store.save(folder)
-        self._sync()
-
-    def close(self) -> None:
-        """Let go of files and connections, so that another process may have them."""
-        self.vectors.close()
-
-    def index(
-        self,
-        images: str | Path | TBPSDataset | Iterable[str | Path],
-        out: str | Path | None = None,
-        metadata: MetadataSource | None = None,
-        batch_size: int = 64,
-        num_workers: int = 2,
-        block_size: int = 2048,
-        progress: bool = True,
-    ) -> IndexReport:
-        """Bring the gallery up to date with a folder, a list of images or a data set.
-
-        New images are encoded; so are those whose file changed, by size or time. Unchanged ones are not looked at. Of a
-        folder, images that are gone leave the gallery. Broken images are passed over and listed in the report.
-
-        Args:
-            images: See :func:`list_gallery`.
-            out: The gallery's folder: features are written there block by block, and what is there already is kept.
-                Defaults to None: where the gallery is now, in memory at first.
-            metadata: Facts by image, for filters. Defaults to None: the folder alone.
-            batch_size: Images encoded at a time. Defaults to 64.
-            num_workers: Processes that load images; 0 loads in this one. Defaults to 2.
-            block_size: Images in a block, the most that a kill can lose. Defaults to 2048, half a minute on one core.
-            progress: Whether to draw a progress bar on the error stream. Defaults to True.
-
-        Returns:
-            What was done.
-
-        Raises:
-            FileNotFoundError: If images are missing.
-            ValueError: If there is no image or all are broken, or the folder has features of another model.
-            RuntimeError: If another process is writing the folder.
-        """
-        listed = list_gallery(images, metadata)
-        folder = str(images) if isinstance(images, str | Path) and Path(images).is_dir() else None
-        if out is not None:
-            self._settle(Path(out))
-        with sole_writer(self.store.folder):
-            difference = compare(self.store, listed, folder, metadata is not None)
-            report = apply_difference(
-                self.store, self.encoder, difference, batch_size, num_workers, block_size, progress
-            )
-            self._sync()
-        if not len(self):
-            raise ValueError(f'None of the {len(listed)} images could be read. {report}')
-        return report
-
-    def remove(self, paths: Iterable[str | Path]) -> int:
-        """Take images out of the gallery; their files stay.
-
-        Args:
-            paths: Image files, or folders: all images below them.
-
-        Returns:
-            How many left.
-
-        Raises:
-            KeyError: If nothing of the gallery is meant by one of them.
-        """
-        chosen: dict[str, None] = {}
-        for path in paths:
-            absolute = str(Path(path).absolute())
-            below = [stored for stored in self.store.paths() if stored == absolute or stored.startswith(absolute + '/')]
-            if not below:
-                raise KeyError(f'{path} is not in the gallery.')
-            chosen.update(dict.fromkeys(below))
-        with sole_writer(self.store.folder):
-            self.store.remove(chosen)
-            self.store.commit()
-            self._sync()
-        return len(chosen)
 
     def search(
         self,
@@ -291,23 +192,3 @@ class Searcher:
             SearchResult(place, image.path, score, cosine, image.metadata)
             for place, (image, score, cosine) in enumerate(found, start=1)
         ]
-
-    def _use(self, store: GalleryStore) -> None:
-        """Take over a gallery, and the index it asks for unless another was asked for."""
-        self.encoder.fingerprint.require(store.fingerprint, f'The gallery {store.folder}')
-        self.store = store
-        config = self._asked or store.extra.get('index') or dict(type='ExactIndex')
-        store.extra.update(index=dict(config), encoder=self.encoder.describe(), version=__version__)
-        self.vectors: VectorIndex = INDEXES.build(dict(config))
-        if store.num_rows:
-            self._sync()
-
-    def _settle(self, folder: Path) -> None:
-        """Go on in a folder: with the gallery that is there, or with this one, written there."""
-        if self.store.folder is None and not len(self) and (folder / MANIFEST).exists():
-            self._use(GalleryStore.load(folder))
-        elif self.store.folder is None or self.store.folder.absolute() != folder.absolute():
-            self.store.save(folder)
-
-    def _sync(self) -> None:
-        self.vectors.sync(self.store, self.store.folder)

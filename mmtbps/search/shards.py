@@ -61,11 +61,12 @@ def write_shard(path: str | Path, shard: Shard) -> str:
         The file's SHA-256.
     """
     header = dict(
-        images=json.dumps([image.to_list() for image in shard.images]),
-        fingerprint=json.dumps(shard.fingerprint.to_dict()),
-        broken=json.dumps([[*entry.image.to_list(), entry.error] for entry in shard.broken]),
+        images=[image.to_list() for image in shard.images],
+        fingerprint=shard.fingerprint.to_dict(),
+        broken=[[*entry.image.to_list(), entry.error] for entry in shard.broken],
     )
-    content = save({'features': shard.features.contiguous()}, header)
+    # One entry, since safetensors shuffles several: equal shards shall be equal files.
+    content = save({'features': shard.features.contiguous()}, {'shard': json.dumps(header)})
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -84,10 +85,10 @@ def read_shard(path: str | Path) -> Shard:
         raise FileNotFoundError(f'The features {path} are not there.')
     try:
         with safe_open(str(path), framework='pt') as file:
-            header, features = file.metadata(), file.get_tensor('features')
-        images = [GalleryImage(*values) for values in json.loads(header['images'])]
-        broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in json.loads(header['broken'])]
-        fingerprint = Fingerprint(**json.loads(header['fingerprint']))
+            header, features = json.loads(file.metadata()['shard']), file.get_tensor('features')
+        images = [GalleryImage(*values) for values in header['images']]
+        broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in header['broken']]
+        fingerprint = Fingerprint(**header['fingerprint'])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path} is damaged or holds no features of a gallery ({error}). Make it again.') from error
     if features.dim() != 2 or features.dtype != torch.float32 or len(features) != len(images):

@@ -54,6 +54,7 @@ class GalleryStore:
         self._shards: list[Shard] = []
         self._files: list[dict[str, Any]] = []
         self._starts = [0]
+        self._manifest = b''
 
     @property
     def num_rows(self) -> int:
@@ -150,7 +151,12 @@ class GalleryStore:
             shards.append(dict(entry, dead=dead))
         known = dict(format=FORMAT, identity=self.identity, fingerprint=self.fingerprint.to_dict())
         content = dict(self.extra, **known, shards=shards)
-        write_atomically(self.folder / MANIFEST, json.dumps(content, indent=1).encode())
+        self._manifest = json.dumps(content, indent=1).encode()
+        write_atomically(self.folder / MANIFEST, self._manifest)
+
+    def outdated(self) -> bool:
+        """Whether another process has changed the folder since it was read or written here."""
+        return self.folder is not None and (self.folder / MANIFEST).read_bytes() != self._manifest
 
     def save(self, folder: str | Path) -> None:
         """Write everything to a folder, which is the gallery's from then on.
@@ -186,9 +192,10 @@ class GalleryStore:
             FileNotFoundError: If there is no index.
             ValueError: If it cannot be read, or a newer library wrote it.
         """
-        content = read_manifest(folder)
+        content, manifest = _read_manifest(folder)
         store = cls(Fingerprint(**content.pop('fingerprint')), folder)
         store.identity = content.pop('identity')
+        store._manifest = manifest
         for entry in content.pop('shards'):
             shard = read_shard(Path(folder) / entry['file'])
             if len(shard.images) != entry['count']:
@@ -208,22 +215,18 @@ def _write_block(folder: Path, number: int, shard: Shard) -> dict[str, Any]:
     return dict(file=name, sha256=write_shard(folder / name, shard), count=len(shard.images))
 
 
-def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """Read ``index.json`` of an index.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it cannot be read, or a newer library wrote it.
-    """
+def _read_manifest(folder: str | Path) -> tuple[dict[str, Any], bytes]:
+    """Read what ``index.json`` says, and its bytes."""
     file = Path(folder) / MANIFEST
     if not file.is_file():
         raise FileNotFoundError(f'There is no index in {folder}: {MANIFEST} is missing. Make one (Searcher.index).')
     try:
-        content = json.loads(file.read_text(encoding='utf-8'))
+        manifest = file.read_bytes()
+        content = json.loads(manifest)
         version = content['format']
         content['fingerprint'], content['identity'], content['shards']
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f'{file} cannot be read as an index ({error!r}). Index again.') from error
     if version != FORMAT:
         raise ValueError(f'{file} has format {version}, this library reads {FORMAT}. Index again.')
-    return content
+    return content, manifest

@@ -149,7 +149,7 @@ def test_a_list_says_nothing_of_other_images(searcher, crops, tmp_path):
 def test_images_are_taken_out_by_path_and_folder(searcher, crops):
     assert searcher.remove([crops / 'cam0', crops / 'cam1' / 'p0_t10.png']) == 5
     assert len(searcher.search(SENTENCE, topk=7)) == 7
-    with pytest.raises(KeyError, match='cam0'):
+    with pytest.raises(ValueError, match='cam0 is not in the gallery'):
         searcher.remove([crops / 'cam0'])
 
 

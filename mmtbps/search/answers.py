@@ -1,0 +1,87 @@
+"""Answers as files and text."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.visualization import draw_ranking
+
+from .metadata import read_table
+from .results import SearchResult
+
+__all__ = ['draw_answers', 'format_answer', 'read_sentences', 'write_answers']
+
+_COLUMNS = ('sentence', 'caption', 'query', 'text')
+Answer = tuple[str, Sequence[SearchResult]]
+
+
+def read_sentences(file: str | Path) -> list[str]:
+    """Read the sentences of a CSV or JSONL table.
+
+    Args:
+        file: The table, with a column ``sentence`` (or ``caption``, ``query``, ``text``).
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If a row has no such column, or there is no row.
+    """
+    sentences = []
+    for where, row in read_table(file):
+        column = next((name for name in _COLUMNS if name in row), None)
+        if column is None:
+            raise ValueError(f'{where}: no sentence; one of the columns {", ".join(_COLUMNS)} must hold it.')
+        sentences.append(str(row[column]))
+    if not sentences:
+        raise ValueError(f'{file} has no sentence.')
+    return sentences
+
+
+def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
+    """Write a CSV with a row for every image found: sentence, rank, path, score, cosine.
+
+    A sentence that nothing matches has one row with rank 0 and no image.
+    """
+    table = io.StringIO(newline='')
+    writer = csv.writer(table)
+    writer.writerow(['sentence', 'rank', 'path', 'score', 'cosine'])
+    for sentence, results in answers:
+        for result in results:
+            writer.writerow([sentence, result.rank, result.path, f'{result.score:.6f}', f'{result.cosine:.6f}'])
+        if not results:
+            writer.writerow([sentence, 0, '', '', ''])
+    write_atomically(file, table.getvalue().encode())
+
+
+def format_answer(sentence: str, results: Sequence[SearchResult]) -> str:
+    """Lay out one answer, an image a line, paths below the working folder in short."""
+    here = os.path.join(os.getcwd(), '')
+    lines = [f'{result.rank:>4}  {result.score:.3f}  {result.path.removeprefix(here)}' for result in results]
+    return '\n'.join([sentence, *(lines or ['  no match'])])
+
+
+def draw_answers(file: str | Path, answers: Sequence[Answer]) -> list[Path]:
+    """Draw every answer that found something.
+
+    Args:
+        file: The picture; of several answers each gets its number behind the name.
+        answers: Sentences and what was found.
+
+    Returns:
+        The files.
+    """
+    file = Path(file)
+    drawn = []
+    for number, (sentence, results) in enumerate(answers, start=1):
+        if results:
+            target = file if len(answers) == 1 else file.with_name(f'{file.stem}_{number}{file.suffix}')
+            draw_ranking(
+                sentence,
+                [result.path for result in results],
+                [result.score for result in results],
+                out_file=target,
+            )
+            drawn.append(target)
+    return drawn

@@ -1,0 +1,132 @@
+"""Features of a large gallery, made by any number of processes, in numbered files with a manifest."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import all_gather_object, barrier, get_dist_info
+from mmengine.utils import ProgressBar
+
+from mmtbps.utils.checkpoint import write_atomically
+
+from .encoders import Encoder, Fingerprint
+from .extraction import encode_blocks, split_blocks
+from .gallery import GalleryImage
+from .shards import Shard, checksum, read_shard, write_shard
+
+__all__ = ['SHARD_MANIFEST', 'extract_shards', 'read_shard_manifest', 'read_shard_set']
+
+SHARD_MANIFEST = 'manifest.json'
+
+
+def extract_shards(
+    encoder: Encoder,
+    images: Sequence[GalleryImage],
+    out: str | Path,
+    shard_size: int = 8192,
+    batch_size: int = 64,
+    num_workers: int = 2,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Encode a listing, each process of a distributed run every so many-th shard.
+
+    What a shard holds depends on the listing, ``shard_size`` and ``batch_size`` alone, so that any number of processes
+    writes the same files. A shard that is there already, complete and of these very images, is left alone: a run that
+    was stopped goes on where it was.
+
+    Args:
+        encoder: Encodes the images.
+        images: The listing, the same in every process.
+        out: A folder that all processes share.
+        shard_size: Images in a shard. Defaults to 8192, 8 MB at 256 numbers each.
+        batch_size: Images encoded at a time. Defaults to 64.
+        num_workers: Processes that load images, for each process that encodes. Defaults to 2.
+        progress: Whether the main process draws a progress bar of its share. Defaults to True.
+
+    Returns:
+        The manifest, which the main process writes: fingerprint, encoder, and file, checksum, number of images and of
+        broken ones of every shard.
+    """
+    rank, world_size = get_dist_info()
+    folder = Path(out)
+    blocks = split_blocks(images, shard_size)
+    names = [f'shard_{number:06d}.safetensors' for number in range(len(blocks))]
+    own = range(rank, len(blocks), world_size)
+    pending = [number for number in own if not _finished(folder / names[number], blocks[number], encoder.fingerprint)]
+    waiting = iter(pending)
+    total = sum(len(blocks[number]) for number in pending)
+    bar = ProgressBar(total, file=sys.stderr) if progress and rank == 0 and total else None
+    for count, shard in encode_blocks(encoder, [blocks[number] for number in pending], batch_size, num_workers):
+        if bar is not None:
+            bar.update(count)
+        if shard is not None:
+            write_shard(folder / names[next(waiting)], shard)
+    gathered = all_gather_object([_entry(folder / names[number]) for number in own])
+    manifest = dict(
+        format=1,
+        fingerprint=encoder.fingerprint.to_dict(),
+        encoder=encoder.describe(),
+        shards=sorted((entry for part in gathered for entry in part), key=lambda entry: entry['file']),
+    )
+    if rank == 0:
+        write_atomically(folder / SHARD_MANIFEST, json.dumps(manifest, indent=1).encode())
+    barrier()
+    return manifest
+
+
+def _finished(path: Path, block: Sequence[GalleryImage], fingerprint: Fingerprint) -> bool:
+    """Whether a shard of these images and this model is there."""
+    with suppress(FileNotFoundError, ValueError):
+        shard = read_shard(path)
+        found = {image.path: image for image in [*shard.images, *(entry.image for entry in shard.broken)]}
+        return not shard.fingerprint.differences(fingerprint) and found == {image.path: image for image in block}
+    return False
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    shard = read_shard(path)
+    return dict(file=path.name, sha256=checksum(path), images=len(shard.images), broken=len(shard.broken))
+
+
+def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
+    """Read the manifest of a folder of shards.
+
+    Raises:
+        FileNotFoundError: If there is none: the extraction is not finished.
+        ValueError: If it cannot be read.
+    """
+    file = Path(folder) / SHARD_MANIFEST
+    if not file.is_file():
+        raise FileNotFoundError(
+            f'There is no {SHARD_MANIFEST} in {folder}: the extraction is not finished. Run tools/extract.py again.'
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding='utf-8'))
+        manifest['shards'], manifest['encoder'], manifest['fingerprint']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{file} cannot be read as a manifest of shards ({error!r}). Extract again.') from error
+    return manifest
+
+
+def read_shard_set(folder: str | Path) -> Iterator[Shard]:
+    """Read shards one by one and verify them.
+
+    Args:
+        folder: What :func:`extract_shards` wrote.
+
+    Yields:
+        The shards in order.
+
+    Raises:
+        FileNotFoundError: If manifest or shard is missing.
+        ValueError: If a shard is not what the manifest says.
+    """
+    for entry in read_shard_manifest(folder)['shards']:
+        path = Path(folder) / entry['file']
+        shard = read_shard(path)
+        if checksum(path) != entry['sha256']:
+            raise ValueError(f'{path} is not the file that was written: its checksum differs. Extract it again.')
+        yield shard

@@ -1,0 +1,112 @@
+"""Search a gallery of images with sentences: index it once, then query it."""
+
+import argparse
+import json
+import sys
+
+from mmengine.config import DictAction
+
+import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.search import MetadataSource, Searcher
+from mmtbps.search.answers import draw_answers, format_answer, read_sentences, write_answers
+from mmtbps.search.shard_set import read_shard_manifest
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest='command', required=True)
+    index = commands.add_parser('index', help='encode images; run again, it takes in what is new, changed or gone')
+    index.set_defaults(run=run_index)
+    index.add_argument('gallery', nargs='*', help='folders or image files')
+    index.add_argument('--config', help='config of the model')
+    index.add_argument('--checkpoint', help='weights of the model')
+    index.add_argument('--out', required=True, metavar='INDEX', help='folder of the index')
+    index.add_argument('--from-shards', metavar='FOLDER', help='take over what tools/extract.py made, without a model')
+    index.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL with a column path; the others are facts')
+    index.add_argument('--pattern', help=r"facts from paths: a regular expression such as '(?P<camera>c\d+)_'")
+    index.add_argument('--index', metavar='TYPE', help='ExactIndex (default), FaissFlat, FaissHNSW, FaissIVFPQ, ...')
+    index.add_argument('--index-options', nargs='+', action=DictAction, default={}, help='its arguments: key=value ...')
+    index.add_argument('--batch-size', type=int, default=64, help='images encoded at a time (default: %(default)s)')
+    index.add_argument('--workers', type=int, default=2, help='processes that load images (default: %(default)s)')
+    index.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+
+    query = commands.add_parser('query', help='find images')
+    query.set_defaults(run=run_query)
+    query.add_argument('index', help='folder of the index')
+    query.add_argument('sentences', nargs='*', help='descriptions of a person')
+    query.add_argument('--csv', metavar='TABLE', help='read sentences from the column sentence of a CSV or JSONL')
+    query.add_argument('--image', help='search with an image file instead')
+    query.add_argument('--topk', type=int, default=10, help='images for each sentence (default: %(default)s)')
+    query.add_argument('--min-score', type=float, help='least cosine of a match; without any the answer is "no match"')
+    query.add_argument('--where', nargs='+', metavar='CONDITION', help="such as 'camera = c1' 'time >= 1200'")
+    query.add_argument('--rerank', metavar='TYPE', help='NeighborJaccard, KReciprocal or QueryExpansion')
+    query.add_argument('--show', metavar='PNG', help='draw the answer')
+    query.add_argument('--json', action='store_true', help='print the answers as JSON')
+    query.add_argument('--out', metavar='CSV', help='write the answers to this file')
+    query.add_argument('--checkpoint', help='where the weights are now, if they have been moved')
+    query.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+
+    remove = commands.add_parser('remove', help='take images out of an index; the files stay')
+    remove.set_defaults(run=run_remove)
+    remove.add_argument('index', help='folder of the index')
+    remove.add_argument('paths', nargs='+', help='image files or folders')
+    return parser.parse_args(argv)
+
+
+def run_index(args: argparse.Namespace) -> None:
+    """Make an index or bring it up to date."""
+    kind = dict(args.index_options, type=args.index) if args.index else None
+    if args.from_shards:
+        encoder = dict(read_shard_manifest(args.from_shards)['encoder'], device=args.device)
+        print(Searcher(encoder, kind).add_shards(args.from_shards, args.out))
+        return
+    if not (args.config and args.checkpoint and args.gallery):
+        raise ValueError('index needs a gallery, --config and --checkpoint, or --from-shards.')
+    searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
+    metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
+    for gallery in args.gallery:
+        print(searcher.index(gallery, args.out, metadata, args.batch_size, args.workers))
+
+
+def run_query(args: argparse.Namespace) -> None:
+    """Answer sentences or an image."""
+    sentences = [*args.sentences, *(read_sentences(args.csv) if args.csv else [])]
+    if bool(sentences) == bool(args.image):
+        raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
+    searcher = Searcher.load(args.index, checkpoint=args.checkpoint, device=args.device)
+    options = dict(topk=args.topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
+    if args.image:
+        answers = [(args.image, searcher.search_by_image(args.image, **options))]
+    else:
+        answers = list(zip(sentences, searcher.search(sentences, **options), strict=True))
+    if args.json:
+        found = [dict(query=query, results=[result.to_dict() for result in results]) for query, results in answers]
+        print(json.dumps(found, indent=2))
+    else:
+        print('\n'.join(format_answer(query, results) for query, results in answers))
+    if args.out:
+        write_answers(args.out, answers)
+    if args.show:
+        draw_answers(args.show, answers)
+
+
+def run_remove(args: argparse.Namespace) -> None:
+    """Take images out of an index."""
+    searcher = Searcher.load(args.index)
+    print(f'{searcher.remove(args.paths)} images removed, {len(searcher)} left')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; return 2 if what was asked for cannot be done."""
+    args = parse_args(argv)
+    try:
+        args.run(args)
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+        print(f'search.py {args.command}: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
