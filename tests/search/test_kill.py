@@ -7,9 +7,8 @@ import signal
 import cv2
 import numpy as np
 import pytest
-from conftest import draw_crops
 from filelock import FileLock
-from search_model import PixelEncoder
+from tiny_search import PixelEncoder, draw_crops
 
 from mmtbps.search import Searcher
 

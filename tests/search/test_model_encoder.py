@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from search_model import WORDS, write_model
+from tiny_search import WORDS, write_model
 
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
 from mmtbps.search import ModelEncoder

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from search_model import PixelEncoder
+from tiny_search import PixelEncoder
 
 from mmtbps.registry import RERANKERS
 from mmtbps.search import MetadataSource, Searcher

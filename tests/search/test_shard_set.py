@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from search_model import PixelEncoder
+from tiny_search import PixelEncoder
 
 from mmtbps.search import MetadataSource, ModelEncoder, Searcher, list_gallery
 from mmtbps.search.shard_set import extract_shards

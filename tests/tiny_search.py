@@ -1,4 +1,4 @@
-"""A tiny retriever on disk, and an encoder that needs no model."""
+"""A tiny retriever on disk, an encoder that needs no model, and images."""
 
 import hashlib
 
@@ -38,6 +38,18 @@ def write_model(folder, seed=0, **changes):
     weights = MODELS.build(model).state_dict()
     torch.save(dict(state_dict=weights, meta=dict(dataset_meta=dict(vocabulary=WORDS))), folder / 'model.pth')
     return folder / 'config.py', folder / 'model.pth'
+
+
+def draw_crops(folder, persons=4, cameras=3):
+    rng = np.random.default_rng(0)
+    for person in range(persons):
+        colour = rng.integers(0, 256, 3)
+        for camera in range(cameras):
+            path = folder / f'cam{camera}' / f'p{person}_t{10 * camera}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = np.clip(colour + rng.integers(-20, 21, (30, 14, 3)), 0, 255)
+            cv2.imwrite(str(path), picture.astype(np.uint8))
+    return folder
 
 
 def load_pixels(image):

@@ -1,0 +1,135 @@
+"""tools/search.py and tools/extract.py as a user calls them."""
+
+import csv
+import json
+import runpy
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from tiny_search import draw_crops, write_model
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+SENTENCES = ['a man in a red coat', 'a woman with a bag']
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Images, config and checkpoint."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp('files')
+    return draw_crops(root / 'crops'), *write_model(root / 'model')
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a tool in this process; returns what it printed."""
+
+    def run(tool, *arguments, expected=0):
+        code = runpy.run_path(str(TOOLS / tool))['main']([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert code == expected, captured.err
+        return captured.err if expected else captured.out
+
+    return run
+
+
+@pytest.fixture
+def index(files, run, tmp_path):
+    crops, config, checkpoint = files
+    model = ['--config', config, '--checkpoint', checkpoint]
+    folder = tmp_path / 'index'
+    facts = ['--pattern', r'p(?P<person>\d)_t(?P<time>\d+)']
+    assert '12 images in the gallery: 12 new' in run('search.py', 'index', crops, *model, '--out', folder, *facts)
+    return folder
+
+
+def found(run, index, *arguments):
+    return json.loads(run('search.py', 'query', index, *arguments, '--json'))
+
+
+def test_index_and_query(run, index, tmp_path):
+    picture = tmp_path / 'shown' / 'answer.png'
+    text = run('search.py', 'query', index, SENTENCES[0], '--topk', 3, '--show', picture)
+    (answer,) = found(run, index, SENTENCES[0], '--topk', 3)
+    assert answer['query'] == SENTENCES[0]
+    lines = text.splitlines()
+    assert lines[0] == SENTENCES[0]
+    for line, result in zip(lines[1:], answer['results'], strict=True):
+        rank, score, path = line.split()
+        assert (int(rank), path) == (result['rank'], result['path'])
+        assert float(score) == pytest.approx(result['score'], abs=1e-3)
+    assert cv2.imread(str(picture)).shape[1] == 330
+
+
+def test_conditions_and_min_score_and_reranking(run, index):
+    (everything,) = found(run, index, SENTENCES[0], '--topk', 12)
+    (some,) = found(run, index, SENTENCES[0], '--where', 'time >= 10', 'person = 2')
+    expected = [result['path'] for result in everything['results'] if '/p2_t' in result['path']]
+    assert [result['path'] for result in some['results']] == [path for path in expected if '_t0' not in path]
+    assert 'no match' in run('search.py', 'query', index, SENTENCES[0], '--min-score', 1.5)
+    (reranked,) = found(run, index, SENTENCES[0], '--rerank', 'NeighborJaccard')
+    assert reranked['results'][0]['score'] > reranked['results'][0]['cosine']
+
+
+def test_a_table_of_sentences_in_and_out(run, index, tmp_path):
+    queries, out = tmp_path / 'queries.csv', tmp_path / 'out.csv'
+    queries.write_text('id,sentence\n' + ''.join(f'{n},"{text}, yes"\n' for n, text in enumerate(SENTENCES)))
+    answers = found(run, index, '--csv', queries, '--topk', 2, '--out', out, '--show', tmp_path / 'all.png')
+    rows = list(csv.DictReader(out.open()))
+    assert [(row['sentence'], int(row['rank']), row['path']) for row in rows] == [
+        (answer['query'], result['rank'], result['path']) for answer in answers for result in answer['results']
+    ]
+    assert [answer['query'] for answer in answers] == [f'{text}, yes' for text in SENTENCES]
+    assert (tmp_path / 'all_2.png').is_file()
+    run('search.py', 'query', index, SENTENCES[0], '--min-score', 1.5, '--out', out, '--show', tmp_path / 'none.png')
+    assert out.read_text().splitlines()[1] == f'{SENTENCES[0]},0,,,'
+    assert not (tmp_path / 'none.png').exists()
+
+
+def test_an_image_finds_itself_until_it_is_removed(run, index, files):
+    path = files[0] / 'cam1' / 'p3_t10.png'
+    (answer,) = found(run, index, '--image', path, '--topk', 1)
+    assert answer['results'][0]['path'] == str(path)
+    assert run('search.py', 'remove', index, path, files[0] / 'cam0') == '5 images removed, 7 left\n'
+    (answer,) = found(run, index, '--image', path, '--topk', 7)
+    assert str(path) not in [result['path'] for result in answer['results']]
+
+
+def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
+    crops, config, checkpoint = files
+    arguments = ['--config', config, '--checkpoint', checkpoint, '--out', tmp_path / 'shards', '--shard-size', 5]
+    assert run('extract.py', crops, *arguments) == '12 images in 3 files, 0 broken ones left out\n'
+    kind = ['--index', 'FaissHNSW', '--index-options', 'neighbors=8']
+    other = tmp_path / 'other'
+    assert '12 new' in run('search.py', 'index', '--from-shards', tmp_path / 'shards', '--out', other, *kind)
+    assert json.loads((other / 'index.json').read_text())['index'] == dict(type='FaissHNSW', neighbors=8)
+    for one, two in zip(found(run, index, *SENTENCES), found(run, other, *SENTENCES), strict=True):
+        assert [result['path'] for result in one['results']] == [result['path'] for result in two['results']]
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['query', 'INDEX', SENTENCES[0], '--topk', 13], 'topk is 13, but the gallery has 12 images'),
+        (['query', 'INDEX', ' '], 'no word'),
+        (['query', 'INDEX'], 'needs a sentence, --csv or --image'),
+        (['query', 'EMPTY', SENTENCES[0]], 'There is no index in'),
+        (['query', 'INDEX', SENTENCES[0], '--where', 'camera'], "'camera' is no condition"),
+        (['query', 'INDEX', SENTENCES[0], '--checkpoint', 'gone.pth'], 'There is no checkpoint gone.pth'),
+        (['query', 'INDEX', SENTENCES[0], '--rerank', 'Jaccard'], 'Jaccard is not in the'),
+        (['remove', 'INDEX', 'nowhere.png'], 'nowhere.png is not in the gallery'),
+        (['index', 'EMPTY', '--config', 'CONFIG', '--checkpoint', 'CHECKPOINT', '--out', 'NEW'], 'no image in the folder'),
+        (['index', 'CROPS', '--out', 'NEW'], 'index needs a gallery, --config and --checkpoint'),
+        (['index', '--from-shards', 'EMPTY', '--out', 'NEW'], 'the extraction is not finished'),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_that_helps(run, index, files, tmp_path, arguments, message):
+    (tmp_path / 'empty').mkdir()
+    places = dict(INDEX=index, EMPTY=tmp_path / 'empty', NEW=tmp_path / 'new')
+    places.update(zip(('CROPS', 'CONFIG', 'CHECKPOINT'), files, strict=True))
+    error = run('search.py', *(places.get(argument, argument) for argument in arguments), expected=2)
+    assert message in error
+    assert error.startswith(f'search.py {arguments[0]}: ')
+    assert 'Traceback' not in error
