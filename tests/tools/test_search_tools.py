@@ -90,8 +90,11 @@ def test_a_table_of_sentences_in_and_out(run, index, tmp_path):
 
 def test_an_image_finds_itself_until_it_is_removed(run, index, files):
     path = files[0] / 'cam1' / 'p3_t10.png'
-    (answer,) = found(run, index, '--image', path, '--topk', 1)
-    assert answer['results'][0]['path'] == str(path)
+    (answer,) = found(run, index, '--image', path, '--topk', 12)
+    # Images of one person look alike to an untrained model.
+    scores = {result['path']: result['score'] for result in answer['results']}
+    assert scores[str(path)] == pytest.approx(max(scores.values()), abs=1e-5)
+    assert scores[str(path)] == pytest.approx(1, abs=1e-5)
     assert run('search.py', 'remove', index, path, files[0] / 'cam0') == '5 images removed, 7 left\n'
     (answer,) = found(run, index, '--image', path, '--topk', 7)
     assert str(path) not in [result['path'] for result in answer['results']]
