@@ -36,6 +36,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     check_config(cfg)
     _drop_removed_hooks(cfg)
     resolve_data_sizes(cfg, dataset_meta)
+    _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
@@ -132,3 +133,11 @@ def _best_checkpoint(runner: Runner) -> Path | None:
         if path.is_file():
             return path
     raise FileNotFoundError(f'The best epoch is gone: neither {candidates[0]} nor {candidates[1]} exists.')
+
+
+def _drop_scope_of_collate_functions(cfg: Config) -> None:
+    """MMEngine marks what another package's config inherits with a scope, which would become an argument."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        collate = (cfg.get(name) or {}).get('collate_fn')
+        if isinstance(collate, dict):
+            collate.pop('_scope_', None)
