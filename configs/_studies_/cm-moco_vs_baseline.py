@@ -10,6 +10,6 @@ variants = dict(
     baseline_longer=dict(
         label='baseline, time of CM-MoCo',
         config='../dual_stream/dual-stream_tiny_toypedes.py',
-        changes=dict(train_cfg=dict(max_epochs=20)),
+        changes=dict(train_cfg=dict(max_epochs=14)),
     ),
 )

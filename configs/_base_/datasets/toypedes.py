@@ -1,6 +1,6 @@
 data_root = 'data/toypedes'
 # More identities help more than more images of each.
-drawing = dict(num_train_ids=1750)
+drawing = dict(num_train_ids=2500)
 
 train_dataloader = dict(
     batch_size=128,
