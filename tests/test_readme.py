@@ -31,7 +31,7 @@ COMMANDS = [
 
 def test_the_two_commands_stand_first():
     assert [block for language, block in BLOCKS if language == 'console'][:2] == [
-        'python -m pip install -e . && python tools/train.py configs/dual_stream/dual-stream_tiny_toypedes.py\n',
+        'python -m pip install -e . && python tools/train.py configs/cm_moco/cm-moco_tiny_toypedes.py\n',
         'python -m pip install -e ".[tests]" && python -m pytest\n',
     ]
     assert re.findall(r'<!-- command: (\w+) -->\n```console', README) == ['main', 'tests']
