@@ -9,7 +9,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('root', nargs='?', default='data/toypedes', help='data root to draw into')
-    parser.add_argument('--num-train-ids', type=int, default=1750, help='identities of the training split')
+    parser.add_argument('--num-train-ids', type=int, default=2500, help='identities of the training split')
     parser.add_argument('--num-val-ids', type=int, default=100, help='identities of the validation split')
     parser.add_argument('--num-test-ids', type=int, default=200, help='identities of the test split')
     parser.add_argument('--images-per-id', type=int, default=2, help='images of each identity')

@@ -32,7 +32,7 @@ class ToySpec:
     The first identities of a split are the same whatever the numbers are.
 
     Args:
-        num_train_ids (int): Identities to train on. Defaults to 1750, enough for a small network from scratch.
+        num_train_ids (int): Identities to train on. Defaults to 2500, enough for a small network from scratch.
         num_val_ids (int): Identities to select on. Defaults to 100.
         num_test_ids (int): Identities to report on. Defaults to 200.
         images_per_id (int): Images of each identity, each from another view as far as there are views. Defaults to 2.
@@ -47,7 +47,7 @@ class ToySpec:
         ValueError: If an argument is out of range.
     """
 
-    num_train_ids: int = 1750
+    num_train_ids: int = 2500
     num_val_ids: int = 100
     num_test_ids: int = 200
     images_per_id: int = 2
@@ -155,7 +155,7 @@ def _is_drawn(root: Path, spec: ToySpec) -> bool:
 
 def draw_toy_pedes(
     root: str | Path,
-    num_train_ids: int = 1750,
+    num_train_ids: int = 2500,
     num_val_ids: int = 100,
     num_test_ids: int = 200,
     images_per_id: int = 2,
@@ -169,7 +169,7 @@ def draw_toy_pedes(
 
     Args:
         root (str | Path): The data root; gets ``reid_raw.json``, ``imgs/`` and ``toypedes.json``, the arguments.
-        num_train_ids (int): Identities of the training split. Defaults to 1750.
+        num_train_ids (int): Identities of the training split. Defaults to 2500.
         num_val_ids (int): Identities of the validation split. Defaults to 100.
         num_test_ids (int): Identities of the test split. Defaults to 200.
         images_per_id (int): Images of each identity. Defaults to 2.
