@@ -13,7 +13,7 @@ from torch import nn
 from mmtbps.datasets import CLIPTokenizer, WordTableTokenizer
 from mmtbps.datasets.vocabulary import collect_words
 from mmtbps.engine import DatasetMetaHook
-from mmtbps.models import CLIPWordEncoder, SentenceTransformerWordEncoder, WordTable, word_encoders
+from mmtbps.models import CLIPWordEncoder, SentenceTransformerWordEncoder, WordTable
 from mmtbps.registry import DATASETS, MODELS
 from mmtbps.utils.word_vectors import WordVectors
 
@@ -117,16 +117,16 @@ test_dataloader = dict(dataset=data)
 """
     )
     encoder = CLIPWordEncoder(weights, TEXT_ARCH)
-    with pytest.MonkeyPatch.context() as patch:
-        # The tool takes released models only.
-        patch.setattr(word_encoders, 'CLIPTextTransformer', lambda arch, quick_gelu: encoder.network)
-        run_tool(out, config, f'CUHKPEDES={toy_data}', '--clip', weights)
+    sizes = tmp_path / 'open_clip_config.json'
+    text_cfg = {key: value for key, value in TEXT_ARCH.items() if key != 'embed_dim'}
+    sizes.write_text(json.dumps(dict(model_cfg=dict(embed_dim=TEXT_ARCH['embed_dim'], text_cfg=text_cfg))))
+    run_tool(out, config, f'CUHKPEDES={toy_data}', '--clip', weights, '--arch', sizes)
     table = WordVectors.load(out)
 
     assert list(table.words) == ['a', 'red', 'rucksack', 'tshirt', 'turquoise']
     torch.testing.assert_close(table.vectors, encoder.encode(table.words))
     assert table.encoder_hash == encoder.hash
-    assert table.encoder == 'CLIP ViT-B-32 tiny.pt'
+    assert table.encoder == 'CLIP text tower tiny.pt'
 
 
 def test_the_tool_converts_a_plain_array(tmp_path):

@@ -102,7 +102,7 @@ def build_model() -> CLIP:
 def train(model: CLIP, steps: int, batch_size: int, lr: float, rng: np.random.Generator) -> None:
     """Train with open_clip's loss; one cycle of the rate, and its clamp of the scale."""
     tokenizer, loss_of = build_tokenizer(), ClipLoss()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     model.train()
     for step in track_iter_progress(list(range(steps)), file=sys.stderr):
@@ -129,8 +129,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('out', nargs='?', default='data/shapes_clip', help="folder for weights and open_clip's config")
-    parser.add_argument('--steps', type=int, default=800)
-    parser.add_argument('--batch-size', type=int, default=96)
+    parser.add_argument('--steps', type=int, default=400)
+    parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--lr', type=float, default=2e-3)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(argv)

@@ -1,6 +1,9 @@
 """Encode every word of data sets with a text encoder, for frozen word embeddings."""
 
 import argparse
+import json
+from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -26,7 +29,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     encoder.add_argument('--clip', metavar='CHECKPOINT', help="file of CLIP weights, or open_clip's tag, e.g. openai")
     encoder.add_argument('--sentence-transformer', metavar='FOLDER', help='folder of a sentence-transformers model')
     encoder.add_argument('--array', metavar='NPY', help='take vectors from a plain array (with --words) instead')
-    parser.add_argument('--arch', default='ViT-B-32', help="open_clip's model of --clip (default: ViT-B-32)")
+    parser.add_argument(
+        '--arch',
+        default='ViT-B-32',
+        help="open_clip's model of --clip, or the open_clip_config.json of one of your own (default: ViT-B-32)",
+    )
     parser.add_argument('--scale', type=float, default=1.0, help='factor on the vectors of --sentence-transformer')
     parser.add_argument('--quick-gelu', action='store_true', help='for CLIP weights that do not tell their activation')
     parser.add_argument('--words', help='file with the word of every row of --array')
@@ -34,6 +41,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if (args.array is None) != bool(args.sources) or (args.array is None) != (args.words is None):
         parser.error('give sources for --clip and --sentence-transformer, or --array with --words')
     return args
+
+
+def read_arch(arch: str) -> str | dict[str, Any]:
+    """Read the sizes of a text tower from open_clip's config file; names of models stay."""
+    if not arch.endswith('.json'):
+        return arch
+    model = json.loads(Path(arch).read_text(encoding='utf-8'))['model_cfg']
+    return dict(model['text_cfg'], embed_dim=model['embed_dim'])
 
 
 def build_datasets(source: str) -> list[TBPSDataset]:
@@ -52,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         words = collect_words((data for source in args.sources for data in build_datasets(source)), args.splits)
         encoder = (
-            CLIPWordEncoder(args.clip, args.arch, args.quick_gelu)
+            CLIPWordEncoder(args.clip, read_arch(args.arch), args.quick_gelu)
             if args.clip
             else SentenceTransformerWordEncoder(args.sentence_transformer, scale=args.scale)
         )

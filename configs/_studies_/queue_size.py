@@ -1,0 +1,15 @@
+# How long shall the queue be? The training set has 2,000 pairs, so that the longest holds it more than once.
+_base_ = './_base_/toypedes_500.py'
+
+title = 'Queue size of CM-MoCo (ToyPEDES, 500 identities)'
+seeds = [0, 1, 2]
+metrics = ['t2i/R@1', 't2i/mAP', 'i2t/R@1']
+
+_leaf = '../cm_moco/cm-moco_tiny_toypedes.py'
+variants = dict(
+    none=dict(label='no queue: baseline', config='../dual_stream/dual-stream_tiny_toypedes.py'),
+    **{
+        f'queue{size}': dict(label=f'K = {size}', config=_leaf, changes={'model.queue.size': size})
+        for size in (64, 256, 1024, 4096)
+    },
+)
