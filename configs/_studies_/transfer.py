@@ -7,7 +7,7 @@ seeds = [0, 1, 2]
 metrics = ['t2i/R@1', 't2i/mAP', 'i2t/R@1']
 
 _leaf = '../dual_stream/dual-stream_tiny_toypedes.py'
-# train_shapes_clip.py and build_word_table.py make them, see docs/studies/transfer.md.
+# train_shapes_clip.py and build_word_table.py make them, see docs/studies.md.
 _weights = 'data/shapes_clip/open_clip_model.safetensors'
 _table = 'data/toypedes_500_shapes_words.npz'
 

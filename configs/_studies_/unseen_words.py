@@ -5,7 +5,7 @@ seeds = [0, 1, 2]
 metrics = ['t2i/R@1', 't2i/mAP', 'i2t/R@1']
 
 _leaf = '../dual_stream/dual-stream_tiny_toypedes-unseen.py'
-# build_word_table.py makes it, see docs/studies/unseen_words.md.
+# build_word_table.py makes it, see docs/studies.md.
 _table = 'data/toypedes_unseen_words.npz'
 _dataset = dict(dataset=dict(tokenizer=dict(_delete_=True, type='WordTableTokenizer', table=_table)))
 _loaders = dict(train_dataloader=_dataset, val_dataloader=_dataset, test_dataloader=_dataset)
