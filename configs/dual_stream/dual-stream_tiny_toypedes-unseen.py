@@ -1,9 +1,8 @@
-# The toy run with test captions of unseen words, all of which are <unk> to this model.
-_base_ = [
-    '../_base_/models/dual-stream_tiny.py',
-    '../_base_/datasets/toypedes_unseen.py',
-    '../_base_/schedules/adam_toy.py',
-    '../_base_/default_runtime.py',
-]
+# The toy run whose test captions use words that training and validation never show ('crimson', 'trousers', 'rucksack');
+# all of them are <unk> to this model.
+_base_ = './dual-stream_tiny_toypedes.py'
 
-model = dict(heads=dict(_delete_=True, itc=dict(type='ITCHead')))
+unseen = dict(dataset=dict(data_root='data/toypedes_unseen', drawing=dict(num_train_ids=750, words='unseen')))
+train_dataloader = unseen
+val_dataloader = unseen
+test_dataloader = unseen
