@@ -120,6 +120,20 @@ def test_a_gallery_in_memory_is_saved_with_its_index(build, tmp_path):
     check(again, store)
 
 
+def test_what_is_read_as_a_whole_needs_its_file_no_more(tmp_path):
+    store = make_store(clustered(SIZE), 256, folder=tmp_path)
+    config = dict(type='FaissIVFPQ', bytes_per_vector=16, lists=8, probes=6)
+    INDEXES.build(config).sync(store, tmp_path)
+    mapped, whole = INDEXES.build(config), INDEXES.build(dict(config, mapped=False))
+    for index in (mapped, whole):
+        index.sync(store, tmp_path)
+    assert torch.equal(check(mapped, store), check(whole, store))
+    (tmp_path / 'FaissIVFPQ.faiss').unlink()
+    append(store, clustered(50, seed=3))
+    whole.sync(store, tmp_path)
+    assert (check(whole, store) >= SIZE).any()
+
+
 def test_other_settings_build_anew(tmp_path):
     store = make_store(clustered(SIZE), 256, folder=tmp_path)
     for neighbors in (8, 24):

@@ -28,10 +28,13 @@ _REBUILD_AT = 4
 class FaissIndex(VectorIndex):
     """What the indexes of FAISS share (Douze et al., arXiv 2401.08281).
 
-    A gallery's row is the vector's number in FAISS. With a folder the index is one file there, written atomically and
-    mapped into memory when it is read. Removed images stay in it and are passed over.
+    A gallery's row is the vector's number in FAISS. With a folder the index is one file there, written atomically.
+    Removed images stay in it and are passed over.
 
     Args:
+        mapped: Whether a file is mapped into memory when it is opened: opening takes no time, pages are read when a
+            search needs them, and the system may drop them again. False reads it as a whole, so that the first
+            searches are as quick as the others. Defaults to True.
         exact_below: If no more than this share of the gallery may be found, the rest being removed or filtered out,
             the remaining features are compared one by one: then that is quick, and a graph would lead astray. Defaults
             to 0.1.
@@ -41,8 +44,9 @@ class FaissIndex(VectorIndex):
         ValueError: If ``exact_below`` is outside 0..1.
     """
 
-    def __init__(self, exact_below: float = 0.1) -> None:
+    def __init__(self, mapped: bool = True, exact_below: float = 0.1) -> None:
         self.faiss = require('faiss', type(self).__name__)
+        self.mapped = mapped
         self.exact_below = in_unit(exact_below, 'exact_below')
         self._index: Any = None
         self._mapped = False
@@ -65,10 +69,9 @@ class FaissIndex(VectorIndex):
         """How many features to train with; 0 where nothing is trained."""
         return 0
 
-    @property
-    def map_flag(self) -> int:
-        """FAISS's way to map this kind of index from disk."""
-        return self.faiss.IO_FLAG_MMAP_IFC
+    def read(self, file: Path) -> Any:
+        """Open an index's file, mapped or not as asked for."""
+        return self.faiss.read_index(str(file), self.faiss.IO_FLAG_MMAP_IFC if self.mapped else 0)
 
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
         """Catch up with a gallery; see :meth:`VectorIndex.sync`."""
@@ -105,10 +108,10 @@ class FaissIndex(VectorIndex):
         file = self._file(folder)
         state = BuildState.read(file.with_suffix('.json'))
         if file.is_file() and state is not None and state.fits(store, self.settings()):
-            index = self.faiss.read_index(str(file), self.map_flag)
+            index = self.read(file)
             # A kill between the two files leaves the state of the older one behind.
             if index.ntotal == state.rows:
-                self._index, self._state, self._mapped, self._written = index, state, True, folder
+                self._index, self._state, self._mapped, self._written = index, state, self.mapped, folder
 
     def _outgrown(self, store: GalleryStore) -> bool:
         trained = self.training_rows(self._index, store.num_rows) > 0
@@ -163,6 +166,7 @@ class FaissHNSW(FaissIndex):
         ef_construction: Candidates kept when a node is put in. Defaults to 80.
         ef_search: Candidates kept in a search, at least the number of images asked for; more find more and take
             longer. Defaults to 64.
+        mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
 
     Raises:
@@ -171,9 +175,14 @@ class FaissHNSW(FaissIndex):
     """
 
     def __init__(
-        self, neighbors: int = 32, ef_construction: int = 80, ef_search: int = 64, exact_below: float = 0.1
+        self,
+        neighbors: int = 32,
+        ef_construction: int = 80,
+        ef_search: int = 64,
+        mapped: bool = True,
+        exact_below: float = 0.1,
     ) -> None:
-        super().__init__(exact_below)
+        super().__init__(mapped, exact_below)
         self.neighbors = positive(neighbors, 'neighbors')
         self.ef_construction = positive(ef_construction, 'ef_construction')
         self.ef_search = positive(ef_search, 'ef_search')
@@ -206,6 +215,7 @@ class FaissIVFPQ(FaissIndex):
         bytes_per_vector: Bytes of a code. Defaults to 32, one bit a number at 256: 3 % of the features.
         probes: Lists looked at in a search. Defaults to 32.
         oversampling: Candidates for each image wanted. Defaults to 10.
+        mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
 
     Raises:
@@ -220,18 +230,23 @@ class FaissIVFPQ(FaissIndex):
         bytes_per_vector: int = 32,
         probes: int = 32,
         oversampling: int = 10,
+        mapped: bool = True,
         exact_below: float = 0.1,
     ) -> None:
-        super().__init__(exact_below)
+        super().__init__(mapped, exact_below)
         self.lists = None if lists is None else positive(lists, 'lists')
         self.bytes_per_vector = positive(bytes_per_vector, 'bytes_per_vector')
         self.probes = positive(probes, 'probes')
         self.oversampling = positive(oversampling, 'oversampling')
 
-    @property
-    def map_flag(self) -> int:
-        """Lists are mapped by a flag of their own."""
-        return self.faiss.IO_FLAG_MMAP
+    def read(self, file: Path) -> Any:
+        """Open the file; lists are mapped by a flag of their own."""
+        if not self.mapped:
+            return super().read(file)
+        index = self.faiss.read_index(str(file), self.faiss.IO_FLAG_MMAP)
+        # FAISS would start 32 threads for every search, to read lists ahead: milliseconds where pages are in memory.
+        self.faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
+        return index
 
     def settings(self) -> dict[str, Any]:
         """What decides lists and codes."""
@@ -249,6 +264,8 @@ class FaissIVFPQ(FaissIndex):
         index = self.faiss.IndexIVFPQ(coarse, dim, lists, self.bytes_per_vector, 8, self.faiss.METRIC_INNER_PRODUCT)
         coarse.this.disown()
         index.own_fields = True
+        # A small gallery is no fault, so FAISS need not warn of each part of the code.
+        index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
         return index
 
     def training_rows(self, index: Any, rows: int) -> int:

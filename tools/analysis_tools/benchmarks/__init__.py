@@ -11,5 +11,6 @@ COMMANDS = {
     'rank': 'exact ranking figures from features',
     'rerank': 'neighbour Jaccard, k-reciprocal encoding, shortlists',
     'growth': 'time and memory of ranking and re-ranking as the gallery grows',
+    'search': 'indexes of the search: build time, memory, recall, latency',
     'step': 'training step of CM-MoCo with the full CLIP ResNet-50, on the CPU',
 }

@@ -3,7 +3,8 @@
 import platform
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 PACKAGES = ('torch', 'torchvision', 'numpy', 'opencv-python', 'pillow', 'mmengine', 'mmpretrain')
+OPTIONAL = ('faiss-cpu', 'pymilvus', 'milvus-lite')
 
 
 def single_thread() -> None:
@@ -45,12 +47,16 @@ def median_ratio(slow: np.ndarray, fast: np.ndarray) -> float:
 
 def environment() -> dict[str, Any]:
     """Describe machine and packages."""
+    packages = {name: version(name) for name in PACKAGES}
+    for name in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
     return dict(
         python=platform.python_version(),
         machine=platform.machine(),
         system=platform.system(),
         cpus=torch.multiprocessing.cpu_count(),
-        packages={name: version(name) for name in PACKAGES},
+        packages=packages,
     )
 
 

@@ -1,0 +1,80 @@
+"""Galleries of made-up features for the search benchmark, kept in a folder, and the plain way to search them."""
+
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmtbps.search import Fingerprint, GalleryImage, GalleryStore
+from mmtbps.search.shards import Shard
+from mmtbps.search.store import MANIFEST
+
+from .features import person_features
+
+VECTORS = ('identity', 'gaussian')
+_IMAGES_PER_PERSON = 10
+_IMAGE_NOISE, _QUERY_NOISE = 1.0, 0.5
+_BLOCK = 8192
+
+
+def make_features(vectors: str, count: int, dim: int, query: bool) -> Tensor:
+    """Draw features of images or queries.
+
+    Args:
+        vectors (str): ``'identity'``: ten images a person around a centre of their own, at a mean cosine of 0.71 to it,
+            and queries at 0.89 (noise n gives 1 / sqrt(1 + n^2)); so a query and its images have 0.63, centres about 0.
+            ``'gaussian'``: independent, images and queries alike.
+        count (int): How many images the gallery has; a thousand queries are drawn for it at most.
+        dim (int): Width of a feature.
+        query (bool): Whether to draw the queries.
+
+    Returns:
+        Tensor: Rows of length 1.
+    """
+    number, seed = (min(count, 1000), 1) if query else (count, 2)
+    if vectors == 'gaussian':
+        feats = torch.randn(number, dim, generator=torch.Generator().manual_seed(seed))
+    else:
+        noise = _QUERY_NOISE if query else _IMAGE_NOISE
+        feats, _ = person_features(number, max(1, count // _IMAGES_PER_PERSON), dim, noise, seed)
+    return torch.nn.functional.normalize(feats, dim=1)
+
+
+def make_gallery(folder: Path, features: Tensor) -> None:
+    """Write a gallery, unless the folder has it already.
+
+    Args:
+        folder (Path): The gallery's folder.
+        features (Tensor): Features (N, D), rows of length 1.
+
+    Raises:
+        ValueError: If the folder has another gallery.
+    """
+    if (folder / MANIFEST).exists():
+        store = GalleryStore.load(folder)
+        if store.num_rows != len(features) or not torch.equal(store.take(torch.arange(10)), features[:10]):
+            raise ValueError(f'{folder} has a gallery of other features; remove it or choose another --folder.')
+        return
+    fingerprint = Fingerprint('none', 'none', 'none')
+    store = GalleryStore(fingerprint)
+    for start in range(0, len(features), _BLOCK):
+        part = features[start : start + _BLOCK]
+        images = [GalleryImage(f'/{row:07d}.jpg', 1, 1) for row in range(start, start + len(part))]
+        store.append(Shard(part, images, fingerprint))
+    store.save(folder)
+
+
+def plain_search(features: Tensor, query: Tensor, topk: int) -> Tensor:
+    """Compare a query (D,) with everything and sort all of it: rows (topk,), the best first."""
+    return torch.argsort(features @ query, descending=True)[:topk]
+
+
+def time_plain(features: Tensor, queries: Tensor, topk: int) -> tuple[Tensor, Tensor]:
+    """Search with every query; returns rows (Q, topk) and seconds (Q,)."""
+    rows, seconds = [], []
+    for query in queries:
+        start = time.perf_counter()
+        rows.append(plain_search(features, query, topk))
+        seconds.append(time.perf_counter() - start)
+    return torch.stack(rows), torch.tensor(seconds)
