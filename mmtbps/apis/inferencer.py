@@ -1,0 +1,183 @@
+"""Person search in the manner of MMPretrain's inferencers."""
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmpretrain.apis.base import BaseInferencer
+from mmpretrain.structures import DataSample
+
+from mmtbps.datasets.base import TBPSDataset
+from mmtbps.visualization import TBPSVisualizer
+
+if TYPE_CHECKING:  # the search itself needs this package
+    from mmtbps.search import MetadataSource, Searcher
+
+__all__ = ['TextToPersonInferencer']
+
+_CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
+
+
+class TextToPersonInferencer(BaseInferencer):
+    """Sentences in, images of that person out: a :class:`~mmtbps.search.Searcher` with the workflow of MMPretrain.
+
+    A call runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and :meth:`postprocess`, and hands each its
+    keyword arguments.
+
+    Args:
+        model: A config, its file, or its name from :meth:`list_models`; or a searcher that has a gallery already, which
+            then needs nothing else.
+        prototype: The gallery: a folder, image files or a data set, see
+            :func:`~mmtbps.search.list_gallery`. Defaults to None: the searcher has one.
+        prototype_cache: Folder where features are kept; what is there and unchanged is not encoded again. Defaults to
+            None: they are kept in memory.
+        prepare_batch_size: Images encoded at a time. Defaults to 64.
+        pretrained: File of the weights. Defaults to None: the searcher has a model.
+        device: Where the model runs. Defaults to None: the CPU.
+        index: What finds features: the config of an index, or its type. Defaults to None: exact search.
+        metadata: Facts by image, for the argument ``where`` of a call. Defaults to None: the folder alone.
+
+    Raises:
+        FileNotFoundError: If a file or folder is missing.
+        ValueError: If weights or gallery are missing, or weights were given to a searcher.
+
+    Example:
+        >>> inferencer = TextToPersonInferencer(
+        ...     'mmtbps::cm_moco/cm-moco_tiny_toypedes.py', 'crops/', pretrained='best.pth')  # doctest: +SKIP
+        >>> inferencer('a woman in a red coat', topk=5, show_dir='shown')[0][0]['path']  # doctest: +SKIP
+    """
+
+    forward_kwargs = {'topk', 'rerank', 'min_score', 'where'}
+    visualize_kwargs = {'show', 'wait_time', 'show_dir'}
+
+    def __init__(
+        self,
+        model: 'Config | str | Path | Searcher',
+        prototype: str | Path | TBPSDataset | Iterable[str | Path] | None = None,
+        prototype_cache: str | Path | None = None,
+        prepare_batch_size: int = 64,
+        pretrained: str | Path | None = None,
+        device: str | torch.device | None = None,
+        index: dict | str | None = None,
+        metadata: 'MetadataSource | None' = None,
+    ) -> None:
+        from mmtbps.search import Searcher
+
+        if isinstance(model, Searcher):
+            if pretrained is not None or device is not None or index is not None:
+                raise ValueError('pretrained, device and index belong to a config; this searcher has its own.')
+            self.searcher = model
+        elif pretrained is None or prototype is None:
+            missing = 'pretrained, the file of the weights' if pretrained is None else 'prototype, the gallery'
+            raise ValueError(f'{model} needs {missing}; only a searcher brings both.')
+        else:
+            named = isinstance(model, str) and '::' in model
+            config = get_config(model) if named else model
+            self.searcher = Searcher.from_config(config, pretrained, str(device or 'cpu'), index)
+        if prototype is not None:
+            self.searcher.index(prototype, prototype_cache, metadata, prepare_batch_size)
+        elif not len(self.searcher):
+            raise ValueError('The searcher has no images; give prototype, the gallery.')
+        self.visualizer = TBPSVisualizer()
+
+    def __call__(
+        self, inputs: str | Sequence[str], return_datasamples: bool = False, batch_size: int = 64, **kwargs: Any
+    ) -> list:
+        """Search with sentences.
+
+        Args:
+            inputs: A sentence, or several.
+            return_datasamples: Whether to return data samples instead of plain values. Defaults to False.
+            batch_size: Sentences encoded at a time. Defaults to 64.
+            kwargs: ``topk``, ``rerank``, ``min_score`` and ``where`` of :meth:`mmtbps.search.Searcher.search`;
+                ``show``, ``wait_time`` and ``show_dir`` of :meth:`visualize`.
+
+        Returns:
+            For every sentence its images, the best first, as dicts that JSON can hold (``rank``, ``path``, ``score``,
+            ``cosine``, ``metadata``), or a data sample, see :meth:`forward`.
+
+        Raises:
+            ValueError: As :meth:`mmtbps.search.Searcher.search` does, and for an argument that no step knows.
+        """
+        return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
+
+    def _inputs_to_list(self, inputs: str | Sequence[str]) -> list[str]:
+        """A sentence is never a folder, as it might be elsewhere in MMPretrain."""
+        return [inputs] if isinstance(inputs, str) else list(inputs)
+
+    def preprocess(self, inputs: Sequence[str], batch_size: int = 64) -> Iterator[list[str]]:
+        """Cut sentences into batches."""
+        yield from self._get_chunk_data(inputs, batch_size)
+
+    def forward(self, inputs: list[str], **options: Any) -> list[DataSample]:
+        """Search with one batch of sentences.
+
+        Args:
+            inputs: The sentences.
+            options: See :meth:`__call__`.
+
+        Returns:
+            A data sample for every sentence with the fields ``query``, ``results`` (:class:`SearchResult`),
+            ``img_path`` (a list of n files) and ``pred_score`` (n,).
+        """
+        samples = []
+        for query, results in zip(inputs, self.searcher.search(inputs, **options), strict=True):
+            sample = DataSample(query=query, results=results, img_path=[result.path for result in results])
+            sample.set_field(torch.tensor([result.score for result in results]), 'pred_score')
+            samples.append(sample)
+        return samples
+
+    def visualize(
+        self,
+        inputs: Sequence[str],
+        preds: Sequence[DataSample],
+        show: bool = False,
+        wait_time: float = 0,
+        show_dir: str | Path | None = None,
+    ) -> list[np.ndarray | None] | None:
+        """Draw the answers.
+
+        Args:
+            inputs: The sentences.
+            preds: Their data samples.
+            show: Whether to open a window. Defaults to False.
+            wait_time: Seconds that it stays. Defaults to 0: until a key is pressed.
+            show_dir: Folder for the pictures ``0.png``, ``1.png``, ... Defaults to None: they are not saved.
+
+        Returns:
+            The pictures (H, W, 3) uint8, RGB, None for a sentence without an answer; None if nobody wants to see them.
+        """
+        if not show and show_dir is None:
+            return None
+        pictures: list[np.ndarray | None] = []
+        for number, (query, sample) in enumerate(zip(inputs, preds, strict=True)):
+            picture = None
+            if sample.img_path:
+                file = None if show_dir is None else Path(show_dir) / f'{number}.png'
+                scores = sample.pred_score.tolist()
+                picture = self.visualizer.add_ranked_list(str(number), query, sample.img_path, scores, out_file=file)
+                if show:
+                    self.visualizer.show(picture, win_name=query, wait_time=wait_time)
+            pictures.append(picture)
+        return pictures
+
+    def postprocess(
+        self, preds: list[DataSample], visualization: list | None, return_datasamples: bool = False
+    ) -> list[DataSample] | list[list[dict[str, Any]]]:
+        """Turn data samples into plain values, unless they are wanted as they are; pictures are no part of either."""
+        return preds if return_datasamples else [[result.to_dict() for result in sample.results] for sample in preds]
+
+    @staticmethod
+    def list_models(pattern: str | None = None) -> list[str]:
+        """List the configs of this library, such as ``'mmtbps::cm_moco/cm-moco_tiny_toypedes.py'``.
+
+        Args:
+            pattern: What the name must match, with ``*`` for any letters. Defaults to None: all.
+        """
+        files = [path.relative_to(_CONFIGS).as_posix() for path in sorted(_CONFIGS.glob('[a-z]*/*.py'))]
+        return [f'mmtbps::{file}' for file in files if fnmatch.fnmatch(file, pattern or '*')]
