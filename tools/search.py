@@ -80,6 +80,9 @@ def run_query(args: argparse.Namespace) -> None:
         answers = [(args.image, searcher.search_by_image(args.image, **options))]
     else:
         answers = list(zip(sentences, searcher.search(sentences, **options), strict=True))
+        unknown = dict.fromkeys(word for sentence in sentences for word in searcher.encoder.unknown_words(sentence))
+        if unknown:
+            print(f'words that the model does not know: {", ".join(unknown)}', file=sys.stderr)
     if args.json:
         found = [dict(query=query, results=[result.to_dict() for result in results]) for query, results in answers]
         print(json.dumps(found, indent=2))

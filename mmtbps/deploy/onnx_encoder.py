@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER
 from mmtbps.search import Encoder, Fingerprint
@@ -55,7 +56,7 @@ class ONNXEncoder(Encoder):
         self.folder = Path(folder).absolute()
         self.bundle = bundle = Bundle.load(self.folder)
         init_default_scope(bundle.default_scope)
-        self.tokenizer = TOKENIZER.build(dict(bundle.tokenizer))
+        self.tokenizer: Tokenizer = TOKENIZER.build(dict(bundle.tokenizer))
         if bundle.vocabulary is not None:
             self.tokenizer.set_vocabulary(bundle.vocabulary)
         self.image_loader = PipelineLoader(bundle.pipeline, self.tokenizer)

@@ -15,6 +15,9 @@ __all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'list_gallery']
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'})
 """Endings of the files of a folder that are taken for images, in small letters."""
 
+_GONE = (-1, -1)
+"""Size and time of a link that leads nowhere, or of a file that was taken away while its folder was listed."""
+
 
 @dataclass(frozen=True)
 class GalleryImage:
@@ -59,14 +62,18 @@ def list_gallery(
         ValueError: If there is no image.
     """
     source = metadata or MetadataSource()
+    whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
     found: dict[str, GalleryImage] = {}
     for path, facts in _paths(images):
         absolute = os.path.abspath(path)
         try:
             status = os.stat(absolute)
+            size, mtime_ns = status.st_size, status.st_mtime_ns
         except FileNotFoundError as error:
-            raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
-        found[absolute] = GalleryImage(absolute, status.st_size, status.st_mtime_ns, {**facts, **source.of(absolute)})
+            if not whole_folder:
+                raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
+            size, mtime_ns = _GONE  # loading it will tell
+        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**facts, **source.of(absolute)})
     if not found:
         raise ValueError(f'There is no image in {_name(images)}. Images end in {", ".join(sorted(IMAGE_SUFFIXES))}.')
     return list(found.values())

@@ -1,5 +1,6 @@
 """Type a sentence, get the person."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,12 @@ class Searcher(GalleryKeeper):
 
         Raises:
             TypeError: If a query is no string.
-            ValueError: If a sentence has no word, the gallery has less than ``topk`` images, or a condition is none.
+            ValueError: If a sentence has no word that the model knows, the gallery has less than ``topk`` images, or a
+                condition is none.
         """
         sentences = [query] if isinstance(query, str) else list(query)
         features = self.encoder.encode_texts(sentences)
+        self.encoder.require_known_words(sentences)
         found = self.search_features(features, topk, rerank, min_score, where)
         return found[0] if isinstance(query, str) else found
 
@@ -172,6 +175,8 @@ class Searcher(GalleryKeeper):
             raise ValueError('The gallery is empty; index some images first.')
         if positive(topk, 'topk') > len(self):
             raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
+        if min_score is not None and math.isnan(min_score):
+            raise ValueError('min_score must be a number, got nan; cosines are between -1 and 1.')
         selection = Selection(self.store, parse_where(where))
         answers = self._rank(features, topk, selection, rerank)
         return [self._results(answer, min_score) for answer in answers]

@@ -219,7 +219,9 @@ def _read_manifest(folder: str | Path) -> tuple[dict[str, Any], bytes]:
     """Read what ``index.json`` says, and its bytes."""
     file = Path(folder) / MANIFEST
     if not file.is_file():
-        raise FileNotFoundError(f'There is no index in {folder}: {MANIFEST} is missing. Make one (Searcher.index).')
+        raise FileNotFoundError(
+            f'There is no index in {folder}: {MANIFEST} is missing. Make one (tools/search.py index, Searcher.index).'
+        )
     try:
         manifest = file.read_bytes()
         content = json.loads(manifest)

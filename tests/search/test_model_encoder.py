@@ -51,6 +51,13 @@ def test_a_picture_is_encoded_as_its_file(encoder, crops):
     assert torch.equal(encoder.encode_images([cv2.imread(str(path))]), encoder.encode_images([path]))
 
 
+def test_words_that_it_never_learnt_are_known(encoder):
+    assert encoder.unknown_words('A zebra, a man; a YETI!') == ['zebra', 'yeti']
+    encoder.require_known_words(SENTENCES)
+    with pytest.raises(ValueError, match=r"sentence 1 is 'Un zèbre\.', of which the model knows no word"):
+        encoder.require_known_words(['a', 'Un zèbre.'])
+
+
 def test_describes_itself_so_that_it_can_be_built_again(encoder):
     again = ENCODERS.build(encoder.describe())
     assert again.fingerprint == encoder.fingerprint

@@ -139,6 +139,15 @@ def test_broken_images_are_skipped_and_listed(crops):
     assert len(searcher) == 11
 
 
+def test_a_link_that_leads_nowhere_is_a_broken_image(searcher, crops):
+    (crops / 'cam0' / 'link.png').symlink_to('nowhere.png')
+    (crops / 'cam0' / 'p0_t0.png').unlink()
+    (crops / 'cam0' / 'p0_t0.png').symlink_to('nowhere.png')
+    report = searcher.index(crops, num_workers=0, progress=False)
+    assert [entry.image.path[-9:] for entry in report.broken] == ['/link.png', 'p0_t0.png']
+    assert (report.added, report.changed, report.total) == (0, 0, 11)
+
+
 def test_a_list_says_nothing_of_other_images(searcher, crops, tmp_path):
     other = tmp_path / 'other.png'
     cv2.imwrite(str(other), np.full((20, 10, 3), 9, np.uint8))
@@ -186,6 +195,8 @@ def test_clear_errors(searcher, crops, tmp_path):
         searcher.search(SENTENCE, topk=13)
     with pytest.raises(ValueError, match='no word'):
         searcher.search(' . ')
+    with pytest.raises(ValueError, match='min_score must be a number'):
+        searcher.search(SENTENCE, min_score=float('nan'))
     with pytest.raises(TypeError, match='sentence 1 must be a string, got int'):
         searcher.search(['a man', 3])
     with pytest.raises(ValueError, match='gallery is empty'):

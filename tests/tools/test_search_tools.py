@@ -63,6 +63,12 @@ def test_index_and_query(run, index, tmp_path):
     assert cv2.imread(str(picture)).shape[1] == 330
 
 
+def test_words_that_say_nothing_are_named(index, capsys):
+    main = runpy.run_path(str(TOOLS / 'search.py'))['main']
+    assert main(['query', str(index), 'a yeti in a red zebra coat', 'a yeti']) == 0
+    assert capsys.readouterr().err == 'words that the model does not know: yeti, zebra\n'
+
+
 def test_conditions_and_min_score_and_reranking(run, index):
     (everything,) = found(run, index, SENTENCES[0], '--topk', 12)
     (some,) = found(run, index, SENTENCES[0], '--where', 'time >= 10', 'person = 2')
@@ -117,6 +123,7 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
     [
         (['query', 'INDEX', SENTENCES[0], '--topk', 13], 'topk is 13, but the gallery has 12 images'),
         (['query', 'INDEX', ' '], 'no word'),
+        (['query', 'INDEX', 'a man', 'yeti'], "sentence 1 is 'yeti', of which the model knows no word"),
         (['query', 'INDEX'], 'needs a sentence, --csv or --image'),
         (['query', 'EMPTY', SENTENCES[0]], 'There is no index in'),
         (['query', 'INDEX', SENTENCES[0], '--where', 'camera'], "'camera' is no condition"),

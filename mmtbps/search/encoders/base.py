@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.evaluation.functional.checks import positive, unit_rows
 from mmtbps.version import __version__
 
@@ -74,11 +76,14 @@ class Encoder(ABC):
         preprocessing (dict): What is done to images and sentences before they are encoded, in plain numbers, strings,
             lists and dicts.
         fingerprint (Fingerprint): What decides the features.
+        tokenizer (Tokenizer, optional): What reads sentences, asked for the words that it knows. Defaults to None: any
+            word is understood.
     """
 
     image_loader: Callable[[ImageSource], Tensor]
     preprocessing: dict[str, Any]
     fingerprint: Fingerprint
+    tokenizer: Tokenizer | None = None
 
     @abstractmethod
     def embed_images(self, images: Tensor) -> Tensor:
@@ -136,6 +141,32 @@ class Encoder(ABC):
         return self._in_batches(
             list(texts), batch_size, lambda part: unit_rows(self.embed_texts(part), 'text features').float().cpu()
         )
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words of a sentence that mean nothing to the model, in order."""
+        known = self._known_words
+        return [] if known is None else [word for word in self._words(text) if word not in known]
+
+    def require_known_words(self, texts: Sequence[str]) -> None:
+        """Refuse sentences of which the model knows no word: all of them have one feature, which says nothing.
+
+        Raises:
+            ValueError: If there is such a sentence.
+        """
+        for number, text in enumerate(texts):
+            if len(self.unknown_words(text)) == len(self._words(text)) > 0:
+                raise ValueError(
+                    f'sentence {number} is {text!r}, of which the model knows no word; describe the person as the '
+                    'captions do that it was trained with.'
+                )
+
+    @cached_property
+    def _known_words(self) -> frozenset[str] | None:
+        words = None if self.tokenizer is None else self.tokenizer.vocabulary
+        return None if words is None else frozenset(words)
+
+    def _words(self, text: str) -> list[str]:
+        return [] if self.tokenizer is None else self.tokenizer.tokenize(text)
 
     @staticmethod
     def _in_batches(items: list, batch_size: int, encode: Callable[[list], Tensor]) -> Tensor:
