@@ -87,7 +87,7 @@ class _Images(Dataset):
         try:
             return self.loader(self.images[index].path), None
         except Exception as error:  # decoders raise errors of all kinds; each is reported with its image
-            return None, f'{type(error).__name__}: {error}'
+            return None, ' '.join(f'{type(error).__name__}: {error}'.split())  # one line
 
 
 def _collate(items: list[tuple[Tensor | None, str | None]]) -> tuple[Tensor | None, list[str | None]]:

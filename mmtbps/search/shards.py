@@ -82,7 +82,7 @@ def read_shard(path: str | Path) -> Shard:
         ValueError: If it is damaged or no shard.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'The features {path} are not there.')
+        raise FileNotFoundError(f'The features {path} are not there. Make them again.')
     try:
         with safe_open(str(path), framework='pt') as file:
             header, features = json.loads(file.metadata()['shard']), file.get_tensor('features')

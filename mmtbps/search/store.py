@@ -108,12 +108,13 @@ class GalleryStore:
 
     def take(self, rows: Tensor) -> Tensor:
         """Gather the features of some rows (n,) int64: (n, D)."""
-        features = torch.empty(len(rows), self.dim)
-        shard = torch.bucketize(rows, torch.tensor(self._starts[1:]), right=True)
-        for number in shard.unique().tolist():
+        # NumPy, since a few rows are taken for every query: its calls cost a tenth of torch's.
+        numbers, features = rows.numpy(), np.empty((len(rows), self.dim), dtype=np.float32)
+        shard = np.searchsorted(self._starts, numbers, side='right') - 1
+        for number in set(shard.tolist()):
             chosen = shard == number
-            features[chosen] = self._shards[number].features[rows[chosen] - self._starts[number]]
-        return features
+            features[chosen] = self._shards[number].features.numpy()[numbers[chosen] - self._starts[number]]
+        return torch.from_numpy(features)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, Tensor]]:
         """Go through the features from a row on.

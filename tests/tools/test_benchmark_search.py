@@ -52,13 +52,26 @@ def test_what_was_built_is_asked_again_and_small_enough_for_milvus(measure, tmp_
         assert again[size]['hnsw']['recall@10'] == 1
 
 
-def test_the_recipe_is_what_it_says(measure):
+def test_the_recipes_are_what_they_say(measure):
     galleries = importlib.import_module('benchmarks.made_galleries')
-    images, queries = (galleries.make_features('identity', 5000, 256, query) for query in (False, True))
-    cosines = (queries @ images.T).sort(dim=1, descending=True).values
-    own, others = cosines[:, :10], cosines[:, 10:]
-    assert own.mean() == pytest.approx(0.71 * 0.89, abs=0.02)
-    assert own.min() > others.max()
+    made = {
+        kind: [galleries.make_features(kind, 5000, 256, query) for query in (False, True)] for kind in galleries.VECTORS
+    }
+    for kind, cosine in (('identity', 0.857 * 0.8), ('isotropic', 0.707 * 0.894)):
+        images, queries = made[kind]
+        own = (queries @ images.T).sort(dim=1, descending=True).values[:, :10]
+        assert own.mean() == pytest.approx(cosine, abs=0.05)
+    for kind, width in (('identity', 32), ('isotropic', 230), ('gaussian', 240)):
+        spectrum = torch.linalg.eigvalsh(torch.cov(made[kind][0].T))
+        assert spectrum.sum() ** 2 / (spectrum**2).sum() == pytest.approx(width, rel=0.15)
+    images, queries = made['identity']
     assert torch.equal(galleries.plain_search(images, queries[0], 7), (images @ queries[0]).topk(7).indices)
-    noise = galleries.make_features('gaussian', 500, 256, query=False)
-    assert (noise @ noise.T - torch.eye(500)).abs().max() < 0.5
+
+
+def test_a_folder_of_another_gallery_is_refused(measure, tmp_path):
+    galleries = importlib.import_module('benchmarks.made_galleries')
+    features = galleries.make_features('identity', 40, 32, query=False)
+    galleries.make_gallery(tmp_path, features)
+    galleries.make_gallery(tmp_path, features)
+    with pytest.raises(ValueError, match='has a gallery of other features'):
+        galleries.make_gallery(tmp_path, -features)

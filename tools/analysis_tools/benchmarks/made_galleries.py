@@ -12,9 +12,11 @@ from mmtbps.search.store import MANIFEST
 
 from .features import person_features
 
-VECTORS = ('identity', 'gaussian')
-_IMAGES_PER_PERSON = 10
-_IMAGE_NOISE, _QUERY_NOISE = 1.0, 0.5
+IMAGES_PER_PERSON = 10
+NOISE = {'identity': (0.6, 0.75), 'isotropic': (1.0, 0.5)}
+"""Of images and of queries, in units of the centres' deviation."""
+VECTORS = (*NOISE, 'gaussian')
+_EFFECTIVE_DIM = 32
 _BLOCK = 8192
 
 
@@ -22,9 +24,10 @@ def make_features(vectors: str, count: int, dim: int, query: bool) -> Tensor:
     """Draw features of images or queries.
 
     Args:
-        vectors (str): ``'identity'``: ten images a person around a centre of their own, at a mean cosine of 0.71 to it,
-            and queries at 0.89 (noise n gives 1 / sqrt(1 + n^2)); so a query and its images have 0.63, centres about 0.
-            ``'gaussian'``: independent, images and queries alike.
+        vectors (str): ``'identity'``: a centre for every person, ten images around it, queries around the first
+            centres. Deviations fall along the axes as exp(-i / 32), so that the features fill about 32 dimensions
+            (participation ratio), as learnt ones do: those of ToyPEDES's model fill 17. ``'isotropic'``: likewise with
+            equal deviations, persons far apart. ``'gaussian'``: no persons, images and queries independent.
         count (int): How many images the gallery has; a thousand queries are drawn for it at most.
         dim (int): Width of a feature.
         query (bool): Whether to draw the queries.
@@ -36,8 +39,10 @@ def make_features(vectors: str, count: int, dim: int, query: bool) -> Tensor:
     if vectors == 'gaussian':
         feats = torch.randn(number, dim, generator=torch.Generator().manual_seed(seed))
     else:
-        noise = _QUERY_NOISE if query else _IMAGE_NOISE
-        feats, _ = person_features(number, max(1, count // _IMAGES_PER_PERSON), dim, noise, seed)
+        noise = NOISE[vectors][query]
+        feats, _ = person_features(number, max(1, count // IMAGES_PER_PERSON), dim, noise, seed)
+    if vectors == 'identity':
+        feats *= torch.exp(-torch.arange(dim) / _EFFECTIVE_DIM)
     return torch.nn.functional.normalize(feats, dim=1)
 
 
