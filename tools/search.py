@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -21,6 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     index.add_argument('gallery', nargs='*', help='folders or image files')
     index.add_argument('--config', help='config of the model')
     index.add_argument('--checkpoint', help='weights of the model')
+    index.add_argument('--onnx', metavar='FOLDER', help='an exported model, in place of config and checkpoint')
     index.add_argument('--out', required=True, metavar='INDEX', help='folder of the index')
     index.add_argument('--from-shards', metavar='FOLDER', help='take over what tools/extract.py made, without a model')
     index.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL with a column path; the others are facts')
@@ -45,6 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     query.add_argument('--json', action='store_true', help='print the answers as JSON')
     query.add_argument('--out', metavar='CSV', help='write the answers to this file')
     query.add_argument('--checkpoint', help='where the weights are now, if they have been moved')
+    query.add_argument(
+        '--onnx', metavar='FOLDER', help='run this exported model in place of the one noted in the index'
+    )
     query.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
 
     remove = commands.add_parser('remove', help='take images out of an index; the files stay')
@@ -54,6 +59,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def exported_model(args: argparse.Namespace) -> dict[str, Any]:
+    """The encoder that runs the graphs of ``--onnx``."""
+    return dict(type='ONNXEncoder', folder=args.onnx, device=args.device)
+
+
 def run_index(args: argparse.Namespace) -> None:
     """Make an index or bring it up to date."""
     kind = dict(args.index_options, type=args.index) if args.index else None
@@ -61,9 +71,12 @@ def run_index(args: argparse.Namespace) -> None:
         encoder = dict(read_shard_manifest(args.from_shards)['encoder'], device=args.device)
         print(Searcher(encoder, kind).add_shards(args.from_shards, args.out))
         return
-    if not (args.config and args.checkpoint and args.gallery):
-        raise ValueError('index needs a gallery, --config and --checkpoint, or --from-shards.')
-    searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
+    if not args.gallery or not (args.onnx or (args.config and args.checkpoint)):
+        raise ValueError('index needs a gallery and --config and --checkpoint, or --onnx; or else --from-shards.')
+    if args.onnx:
+        searcher = Searcher(exported_model(args), kind)
+    else:
+        searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
     for gallery in args.gallery:
         print(searcher.index(gallery, args.out, metadata, args.batch_size, args.workers))
@@ -74,7 +87,8 @@ def run_query(args: argparse.Namespace) -> None:
     sentences = [*args.sentences, *(read_sentences(args.csv) if args.csv else [])]
     if bool(sentences) == bool(args.image):
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
-    searcher = Searcher.load(args.index, checkpoint=args.checkpoint, device=args.device)
+    encoder = exported_model(args) if args.onnx else None
+    searcher = Searcher.load(args.index, encoder, args.checkpoint, args.device)
     options = dict(topk=args.topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
     if args.image:
         answers = [(args.image, searcher.search_by_image(args.image, **options))]

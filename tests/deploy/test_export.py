@@ -117,6 +117,25 @@ def test_searcher_runs_from_the_files_and_shares_the_gallery(exported, samples, 
         assert [[result.path for result in row] for row in found] == [[r.path for r in row] for row in expected]
 
 
+def test_the_shell_searches_with_an_exported_model(exported, samples, tmp_path, capsys):
+    encoder, folder = exported
+    (tmp_path / 'crops').mkdir()
+    for number, image in enumerate(samples[0][:12]):
+        cv2.imwrite(str(tmp_path / 'crops' / f'{number}.png'), image)
+    search = runpy.run_path(str(TOOL.parents[1] / 'search.py'))['main']
+    model = ['--onnx', str(folder)]
+    first, second = str(tmp_path / 'first'), str(tmp_path / 'second')
+    assert search(['index', str(tmp_path / 'crops'), *model, '--workers', '0', '--out', first]) == 0
+    Searcher(encoder).index(tmp_path / 'crops', second, num_workers=0, progress=False)
+    capsys.readouterr()
+    printed = []
+    for arguments in ([first], [second], [second, *model]):
+        assert search(['query', *arguments, '--topk', '3', *samples[1][:2]]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0].count('.png') == 6
+    assert printed == printed[:1] * 3
+
+
 def test_an_export_that_does_not_reproduce_the_model_is_not_written(exported, tmp_path, monkeypatch):
     encoder, _ = exported
     right = ExportableBiGRU.forward

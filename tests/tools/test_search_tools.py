@@ -131,7 +131,7 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
         (['query', 'INDEX', SENTENCES[0], '--rerank', 'Jaccard'], 'Jaccard is not in the'),
         (['remove', 'INDEX', 'nowhere.png'], 'nowhere.png is not in the gallery'),
         (['index', 'EMPTY', '--config', 'CONFIG', '--checkpoint', 'CHECKPOINT', '--out', 'NEW'], 'no image in'),
-        (['index', 'CROPS', '--out', 'NEW'], 'index needs a gallery, --config and --checkpoint'),
+        (['index', 'CROPS', '--out', 'NEW'], 'index needs a gallery and --config and --checkpoint'),
         (['index', '--from-shards', 'EMPTY', '--out', 'NEW'], 'the extraction is not finished'),
     ],
 )  # fmt: skip
