@@ -56,7 +56,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     remove.set_defaults(run=run_remove)
     remove.add_argument('index', help='folder of the index')
     remove.add_argument('paths', nargs='+', help='image files or folders')
-    return parser.parse_args(argv)
+    # argparse takes no more words for a list that may be empty once an option has come.
+    args, rest = parser.parse_known_args(argv)
+    words = {'index': 'gallery', 'query': 'sentences'}.get(args.command)
+    if rest and (words is None or any(word.startswith('-') for word in rest)):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if words is not None:
+        getattr(args, words).extend(rest)
+    return args
 
 
 def exported_model(args: argparse.Namespace) -> dict[str, Any]:

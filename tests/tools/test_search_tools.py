@@ -69,6 +69,18 @@ def test_words_that_say_nothing_are_named(index, capsys):
     assert capsys.readouterr().err == 'words that the model does not know: yeti, zebra\n'
 
 
+def test_words_may_stand_before_and_behind_options():
+    parse_args = runpy.run_path(str(TOOLS / 'search.py'))['parse_args']
+    for argv in (['I', 'a man', 'a woman', '--topk', '3'], ['I', '--topk', '3', 'a man', 'a woman'],
+                 ['I', 'a man', '--topk', '3', 'a woman']):  # fmt: skip
+        args = parse_args(['query', *argv])
+        assert (args.index, args.sentences, args.topk) == ('I', ['a man', 'a woman'], 3)
+    assert parse_args(['index', '--out', 'I', 'crops', '--config', 'c', 'more']).gallery == ['crops', 'more']
+    for argv in (['query', 'I', 'a man', '--top', '3', '--gpu'], ['remove', '--gpu', 'I', 'a.png']):
+        with pytest.raises(SystemExit):
+            parse_args(argv)
+
+
 def test_conditions_and_min_score_and_reranking(run, index):
     (everything,) = found(run, index, SENTENCES[0], '--topk', 12)
     (some,) = found(run, index, SENTENCES[0], '--where', 'time >= 10', 'person = 2')
