@@ -67,6 +67,25 @@ def test_finds_the_nearest_as_the_gallery_changes(build):
     assert (check(index, store)[:, :10] >= 0).all()
 
 
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(type='FaissHNSW', neighbors=12, ef_search=16),
+        dict(type='FaissIVFPQ', bytes_per_vector=32, lists=64, probes=4, oversampling=8),
+    ],
+    ids=lambda config: config['type'],
+)
+def test_a_filter_costs_no_recall(config):
+    store, index = make_store(clustered(4000), 4000), INDEXES.build(config)
+    index.sync(store, None)
+    found = {}
+    for where in ('', 'number < 500'):
+        selection, queries = Selection(store, parse_where(where or None)), clustered(60, seed=7)
+        rows = index.search(store, queries, 10 * index.oversampling, selection)
+        found[where] = recall(rows, ExactIndex().search(store, queries, 10, selection))
+    assert found['number < 500'] > max(0.9, found[''] - 0.05)
+
+
 def test_fewer_images_than_asked_for_leave_gaps(build):
     index = build()
     store = make_store(clustered(SIZE), 256)

@@ -62,8 +62,8 @@ class FaissIndex(VectorIndex):
         """Make an empty index of FAISS for about ``rows`` features of ``dim`` numbers."""
 
     @abstractmethod
-    def parameters(self, selector: Any) -> Any:
-        """Parameters of a search, with FAISS's selector of rows or None."""
+    def parameters(self, selector: Any, share: float) -> Any:
+        """Parameters of a search, with FAISS's selector of rows or None, and the share of rows that it lets through."""
 
     def training_rows(self, index: Any, rows: int) -> int:
         """How many features to train with; 0 where nothing is trained."""
@@ -93,12 +93,13 @@ class FaissIndex(VectorIndex):
 
     def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`."""
-        selector = None
+        selector, share = None, 1.0
         if selection.mask is not None:
-            if int(selection.mask.sum()) <= self.exact_below * store.num_rows:
+            share = int(selection.mask.sum()) / store.num_rows
+            if share <= self.exact_below:
                 return ExactIndex().search(store, queries, count, selection)
             selector = self.faiss.IDSelectorBitmap(np.packbits(selection.mask.numpy(), bitorder='little'))
-        _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector))
+        _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
         return torch.from_numpy(rows)
 
     def _file(self, folder: Path | None) -> Path:
@@ -150,7 +151,7 @@ class FaissFlat(FaissIndex):
         """Make an empty index."""
         return self.faiss.IndexFlatIP(dim)
 
-    def parameters(self, selector: Any) -> Any:
+    def parameters(self, selector: Any, share: float) -> Any:
         """Parameters of a search."""
         return self.faiss.SearchParameters(sel=selector)
 
@@ -164,8 +165,8 @@ class FaissHNSW(FaissIndex):
     Args:
         neighbors: Edges of a node, M. Defaults to 32, FAISS's own default.
         ef_construction: Candidates kept when a node is put in. Defaults to 80.
-        ef_search: Candidates kept in a search, at least the number of images asked for; more find more and take
-            longer. Defaults to 64.
+        ef_search: Candidates kept in a search, at least the number of images asked for, more where a filter lets only
+            a part of them through; more find more and take longer. Defaults to 64.
         mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
 
@@ -197,9 +198,9 @@ class FaissHNSW(FaissIndex):
         index.hnsw.efConstruction = self.ef_construction
         return index
 
-    def parameters(self, selector: Any) -> Any:
-        """Parameters of a search."""
-        return self.faiss.SearchParametersHNSW(efSearch=self.ef_search, sel=selector)
+    def parameters(self, selector: Any, share: float) -> Any:
+        """Parameters of a search; more candidates where few of them may be found."""
+        return self.faiss.SearchParametersHNSW(efSearch=round(self.ef_search / share), sel=selector)
 
 
 @INDEXES.register_module()
@@ -212,8 +213,8 @@ class FaissIVFPQ(FaissIndex):
     Args:
         lists: Number of lists. Defaults to None: four times the square root of the gallery's
             size, but no more than it can learn.
-        bytes_per_vector: Bytes of a code. Defaults to 32, one bit a number at 256: 3 % of the features.
-        probes: Lists looked at in a search. Defaults to 32.
+        bytes_per_vector: Bytes of a code. Defaults to 64, two bits a number at 256: 6 % of the features.
+        probes: Lists looked at in a search, more where a filter lets only a part through. Defaults to 64.
         oversampling: Candidates for each image wanted. Defaults to 10.
         mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
@@ -227,8 +228,8 @@ class FaissIVFPQ(FaissIndex):
     def __init__(
         self,
         lists: int | None = None,
-        bytes_per_vector: int = 32,
-        probes: int = 32,
+        bytes_per_vector: int = 64,
+        probes: int = 64,
         oversampling: int = 10,
         mapped: bool = True,
         exact_below: float = 0.1,
@@ -272,6 +273,6 @@ class FaissIVFPQ(FaissIndex):
         """FAISS looks at no more than 256 features a list or code."""
         return min(rows, max(256 * 256, 64 * index.nlist))
 
-    def parameters(self, selector: Any) -> Any:
-        """Parameters of a search."""
-        return self.faiss.SearchParametersIVF(nprobe=self.probes, sel=selector)
+    def parameters(self, selector: Any, share: float) -> Any:
+        """Parameters of a search; more lists where few of their features may be found."""
+        return self.faiss.SearchParametersIVF(nprobe=round(self.probes / share), sel=selector)
