@@ -24,7 +24,7 @@ def measure(monkeypatch, tmp_path):
 
 
 def test_every_index_is_measured_on_both_kinds_of_vectors(measure, tmp_path):
-    figures = measure('--sizes 300 --dim 32 --time-limit 0.2')
+    figures = measure('--sizes 300 --dim 64 --time-limit 0.2')
     assert set(figures) == {'identity', 'gaussian'}
     for vectors in figures.values():
         found = vectors['300']
@@ -41,7 +41,7 @@ def test_every_index_is_measured_on_both_kinds_of_vectors(measure, tmp_path):
 
 
 def test_what_was_built_is_asked_again_and_small_enough_for_milvus(measure, tmp_path, monkeypatch):
-    command = '--sizes 300 400 --dim 32 --vectors identity --indexes hnsw milvus --milvus-up-to 300 --time-limit 0.1'
+    command = '--sizes 300 400 --dim 64 --vectors identity --indexes hnsw milvus --milvus-up-to 300 --time-limit 0.1'
     first = measure(f'{command} --folder {tmp_path}')['identity']
     assert set(first['300']) == {'plain', 'hnsw', 'milvus'}
     assert set(first['400']) == {'plain', 'hnsw'}
