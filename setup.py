@@ -42,6 +42,9 @@ DEPLOY = ['onnx>=1.16', 'onnxruntime>=1.17']
 # Indexes of the search beside the exact one.
 SEARCH = ['faiss-cpu>=1.11', 'pymilvus>=3.0,<4', 'milvus-lite>=3.2,<4']
 
+# The web page.
+DEMO = ['gradio>=6.31,<7']
+
 setup(
     name='mmtbps',
     version=read_version(),
@@ -68,7 +71,9 @@ setup(
     extras_require={
         'deploy': DEPLOY,
         'search': SEARCH,
-        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', *DEPLOY, *SEARCH],
+        'demo': DEMO,
+        # Selenium drives the browser that tests the web page.
+        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', 'selenium', *DEPLOY, *SEARCH, *DEMO],
         'docs': ['matplotlib'],
     },
 )

@@ -1,0 +1,104 @@
+"""Serve the page on this machine, and leave nothing behind."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .galleries import Galleries
+
+__all__ = ['EXAMPLES', 'serve']
+
+EXAMPLES = (
+    'A woman in a red coat carries a white handbag.',
+    'A man wears a blue t-shirt, grey shorts and white shoes.',
+    'A person with a black backpack and a yellow jacket.',
+)
+
+
+def serve(
+    galleries: Galleries,
+    host: str = '127.0.0.1',
+    port: int | None = None,
+    examples: Sequence[str] = EXAMPLES,
+) -> None:
+    """Serve the page until the process gets SIGINT or SIGTERM.
+
+    Gradio may hand out only what lies in a temporary folder made here, which is deleted at the end: images of a gallery
+    reach the page as copies, never by their path. Nothing is sent to or fetched from anywhere else.
+
+    Args:
+        galleries: What is searched.
+        host: Address to listen at. Defaults to ``'127.0.0.1'``: this machine alone can open the page.
+        port: Its port. Defaults to None: the first free one from 7860.
+        examples: Sentences to click. Defaults to three in plain words.
+
+    Raises:
+        ImportError: If Gradio is missing.
+        OSError: If the port is taken.
+    """
+    stopped = threading.Event()
+    with _own_folder(), _told_to_stop(stopped):
+        build_page, launch_options = _page_builders()
+        page = build_page(galleries, examples)
+        options = launch_options(galleries.limits)
+        try:
+            _, url, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **options)
+            print(f'Open {url} in a browser; Ctrl-C ends it.', flush=True)
+            if not host.startswith('127.') and host not in ('localhost', '::1'):
+                print('Whoever reaches this machine can use the page: it asks for no password.', flush=True)
+            stopped.wait()
+        finally:
+            page.close(verbose=False)
+
+
+def _page_builders() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Import what needs Gradio, which reads its environment on import."""
+    try:
+        from .page import build_page, launch_options
+    except ImportError as error:
+        raise ImportError(
+            f"The web page needs gradio, which cannot be imported ({error}). Run: python -m pip install 'mmtbps[demo]' "
+            "(in a clone: '.[demo]')."
+        ) from error
+    return build_page, launch_options
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """Give Gradio a folder of its own, and none of the settings that the environment may hold for it."""
+    before = {name: value for name, value in os.environ.items() if name.startswith('GRADIO_')}
+    with tempfile.TemporaryDirectory(prefix='mmtbps_web_', ignore_cleanup_errors=True) as folder:
+        for name in before:
+            del os.environ[name]
+        own = dict(
+            GRADIO_ANALYTICS_ENABLED='False',
+            GRADIO_TEMP_DIR=os.path.join(folder, 'files'),
+            GRADIO_EXAMPLES_CACHE=os.path.join(folder, 'examples'),
+        )
+        os.environ.update(own)
+        try:
+            yield
+        finally:
+            for name in own:
+                os.environ.pop(name, None)
+            os.environ.update(before)
+
+
+@contextmanager
+def _told_to_stop(stopped: threading.Event) -> Iterator[None]:
+    """Set an event on SIGINT and SIGTERM, so that what is open is closed."""
+
+    def stop(*_: Any) -> None:
+        stopped.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,271 @@
+"""The web page, used in a real browser without a screen."""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+import pytest
+from trained_search import describe, draw_person, draw_persons, write_trained_model
+
+import mmtbps
+from mmtbps.search import MetadataSource, Searcher
+
+webdriver = pytest.importorskip('selenium.webdriver', reason='the web page is not tested: install .[tests]')
+pytest.importorskip('gradio', reason='the web page is not tested: install .[tests]')
+if not (shutil.which('chromium') and shutil.which('chromedriver')):
+    pytest.skip('the web page is not tested: apt-get install chromium chromium-driver', allow_module_level=True)
+
+ROOT = Path(mmtbps.__file__).parents[1]
+FLAGS = [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync', '--window-size=1400,1000',
+]  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A trained model, its index of nine persons, and one of three of them."""
+    folder = tmp_path_factory.mktemp('web')
+    paths = draw_persons(folder / 'crops')
+    model = write_trained_model(folder / 'model', paths)
+    facts = MetadataSource(pattern=r'/(?P<person_id>\d)/')
+    for name, some in (('all', paths), ('few', paths[:9])):
+        Searcher.from_config(*model).index(some, folder / name, facts, num_workers=0, progress=False)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def server(folder):
+    """The tool's process, in an environment with the worst settings that Gradio reads; its address."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    (folder / 'tmp').mkdir()
+    environment = {
+        **os.environ, 'TMPDIR': str(folder / 'tmp'), 'PYTHONPATH': str(ROOT), 'PYTHONWARNINGS': 'ignore',
+        'OMP_NUM_THREADS': '1', 'GRADIO_ALLOWED_PATHS': '/', 'GRADIO_SHARE': 'True',
+        'GRADIO_ANALYTICS_ENABLED': 'True', 'GRADIO_SERVER_NAME': '0.0.0.0',
+    }  # fmt: skip
+    command = [sys.executable, ROOT / 'tools/web_demo.py', 'all', 'few', '--port', str(port), '--max-megabytes', '0.02']
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said = ''
+    while not (found := re.search(r'Open (http://\S+/) in a browser', said)):
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    assert found[1] == f'http://127.0.0.1:{port}/'
+    yield process, found[1]
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope='module')
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability('goog:loggingPrefs', dict(performance='ALL'))
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which('chromedriver')))
+    driver.implicitly_wait(0)
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """What a person sees and does."""
+
+    def __init__(self, driver, address, shots):
+        self.driver, self.address, self.shots = driver, address, shots
+        driver.get(address)
+        self.message('Type a sentence')
+
+    def one(self, selector):
+        return self.until(lambda: self.driver.find_elements('css selector', selector), selector)[0]
+
+    def until(self, condition, what, seconds=30):
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end, (
+                f'{what} not seen; the page says {self.driver.find_element("id", "message").text}'
+            )
+            time.sleep(0.05)
+        return found
+
+    def message(self, start):
+        read = "return document.querySelector('#message .told')?.innerText.trim() ?? ''"
+        return self.until(lambda: (text := self.driver.execute_script(read)).startswith(start) and text, start)
+
+    def type(self, sentence):
+        box = self.one('#sentence textarea')
+        box.clear()
+        box.send_keys(sentence)
+        self.one('#search').click()
+
+    def captions(self):
+        read = "return [...document.querySelectorAll('#found .caption-label')].map(label => label.innerText)"
+        return self.driver.execute_script(read)
+
+    def upload(self, *files):
+        field = self.one('input[type=file]')
+        field.send_keys('\n'.join(str(file) for file in files))
+
+    def shoot(self, name):
+        self.driver.save_screenshot(str(self.shots / f'{name}.png'))
+
+
+@pytest.fixture(scope='module')
+def shots(tmp_path_factory, request):
+    """Where screenshots land; the run says so."""
+    shots = Path(os.environ.get('MMTBPS_SCREENSHOTS') or tmp_path_factory.mktemp('screenshots'))
+    shots.mkdir(parents=True, exist_ok=True)
+    with request.config.pluginmanager.getplugin('capturemanager').global_and_fixture_disabled():
+        print(f'\nscreenshots of the web page: {shots}')
+    return shots
+
+
+@pytest.fixture
+def page(browser, server, shots):
+    return Page(browser, server[1], shots)
+
+
+def people(captions):
+    return [int(caption.split('person ')[1]) for caption in captions]
+
+
+def test_sentence_then_image(page):
+    page.type(describe('red', 'blue'))  # person 2
+    page.message('The best 12 of 27 images for: a man in a red coat with a blue hat')
+    captions = page.captions()
+    assert people(captions)[:3] == [2, 2, 2]
+    assert 2 not in people(captions)[3:]
+    scores = [float(caption.split('\n')[0].split(' · ')[1]) for caption in captions]
+    assert scores == sorted(scores, reverse=True)
+    page.shoot('sentence')
+    other = people(captions)[3]
+    page.driver.find_elements('css selector', '#found button')[3].click()
+    page.message('The best 12 of 27 images like ')
+    assert people(page.captions())[:3] == [other] * 3
+    assert page.captions()[0].startswith('1 · 1.000')
+    assert page.one('#message img').get_attribute('src').startswith('data:image/png')
+    page.shoot('image')
+
+
+def test_example_index_and_reranking(page):
+    page.one('#examples button').click()
+    page.message('The best 12 of 27 images for: A woman in a red coat')
+    assert 'Words that the model does not know: carries, white, handbag' in page.message('The best')
+    choose(page, 'index', 'few')
+    page.one('#options button').click()
+    choose(page, 'rerank', 'NeighborJaccard')
+    page.type(describe('red', 'green'))
+    page.message('The best 9 of 9 images')
+    assert people(page.captions())[:3] == [1, 1, 1]
+    assert float(page.captions()[0].split('\n')[0].split(' · ')[1]) > 1  # cosine and a share of common neighbours
+    page.shoot('options')
+
+
+def choose(page, dropdown, option):
+    page.one(f'#{dropdown} input').click()
+    page.one(f'#{dropdown} [role=option][aria-label="{option}"]').click()
+
+
+def test_an_added_image_is_found(page, tmp_path):
+    new = draw_person(tmp_path / 'new one.png', 'green', 'blue', seed=999)
+    (tmp_path / 'text.png').write_text('<script>alert(1)</script>', encoding='utf-8')
+    page.one('#options button').click()
+    page.upload(new, tmp_path / 'text.png')
+    told = page.message('1 added to all, which has 28 images now.')
+    assert 'text.png is no image of a type that is taken' in told
+    assert page.captions() == ['added']
+    page.shoot('added')
+    page.type(describe('green', 'blue'))
+    page.message('The best 12 of 28 images')
+    best = page.captions()[:4]
+    assert sum('person 5' in caption for caption in best) == 3
+    assert sum('person' not in caption for caption in best) == 1
+    page.shoot('found')
+
+
+def test_too_large_a_file_is_refused_aloud(page, tmp_path):
+    (tmp_path / 'large.png').write_bytes(bytes(50_000))
+    page.one('#options button').click()
+    page.upload(tmp_path / 'large.png')
+    page.until(lambda: 'size' in page.driver.find_element('tag name', 'body').text, 'a word on the size')
+    page.shoot('too_large')
+
+
+@pytest.mark.parametrize(
+    ('sentence', 'told'),
+    [
+        ('', 'Describe the person first'),
+        (' ?! ', 'Describe the person first'),
+        ('red ' * 300, 'The sentence has 1199 characters; shorten it to at most 1000.'),
+        ('xyzzy', 'The model knows none of these words'),
+        ('a man <img src=x onerror=alert(1)> ![x](http://example.com/x.png)', 'The best 12 of'),
+    ],
+)
+def test_sentences_that_are_none(page, sentence, told):
+    page.type(sentence)
+    page.message(told)
+    assert not page.driver.find_elements('css selector', '#message img')
+    assert bool(page.captions()) == told.startswith('The best')
+    page.shoot(re.sub(r'\W+', '_', told))
+
+
+def test_only_copies_are_served(page, folder, server):
+    page.type(describe('red', 'red'))
+    page.message('The best')
+    shown = page.one('#found img').get_attribute('src')
+    assert urlopen(shown).read().startswith(b'\x89PNG')
+    served = Path(shown.split('file=')[1])
+    assert list((folder / 'tmp').glob('mmtbps_web_*')) == [served.parents[2]]
+    crop = next((folder / 'crops').rglob('*.png'))
+    for path in (
+        '/etc/passwd',
+        crop,
+        folder / 'all' / 'index.json',
+        f'{served.parent}/../../../../../crops/{crop.name}',
+    ):
+        for crafted in (str(path), quote(str(path), safe='')):
+            with pytest.raises(HTTPError, match=r'40[34]'):
+                urlopen(f'{server[1]}gradio_api/file={crafted}')
+
+
+def test_nothing_but_this_machine_was_asked(page, server):
+    """For all that was done above, too: the browser's log is read here for the first time."""
+    events = [json.loads(entry['message'])['message'] for entry in page.driver.get_log('performance')]
+    asked = [event['params']['request']['url'] for event in events if event['method'] == 'Network.requestWillBeSent']
+    asked += [event['params']['url'] for event in events if event['method'] == 'Network.webSocketCreated']
+    outside = {url[:80] for url in asked if urlsplit(url).scheme not in ('data', 'blob')}
+    assert len(outside) > 10
+    assert {urlsplit(url).netloc for url in outside} == {urlsplit(server[1]).netloc}
+
+
+def test_the_end_leaves_nothing_behind(server, folder):
+    """Last in this file: it ends the page."""
+    process, _ = server
+    assert list((folder / 'tmp').glob('mmtbps_web_*'))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert not list((folder / 'tmp').glob('mmtbps_web_*'))
+    assert not (folder / '.gradio').exists()
+
+
+def test_an_index_that_is_none(tmp_path, capsys):
+    main = runpy.run_path(str(ROOT / 'tools/web_demo.py'))['main']
+    assert main([str(tmp_path / 'nowhere')]) == 2
+    assert re.match(r'web_demo.py: .*nowhere', capsys.readouterr().err)
