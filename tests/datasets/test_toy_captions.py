@@ -1,3 +1,4 @@
+import re
 import string
 from collections import Counter
 from dataclasses import fields, replace
@@ -137,3 +138,9 @@ def test_drawing_is_a_function_of_its_arguments():
     np.testing.assert_array_equal(first, second)
     assert first.dtype == np.uint8
     assert 2.0 < first.shape[0] / first.shape[1] < 2.8
+
+
+def test_articles_fit_the_next_word(train):
+    for _, _, captions in train:
+        for text in (caption.text for caption in captions):
+            assert not re.search(r'\ba (?!one\b)[aeiou]|\ban [^aeiou]|[Tt]here is (?!an? )', text), text

@@ -1,4 +1,4 @@
-# A toy run of half a minute on one core: few identities, a thin image stream, small batches, few epochs.
+# A smaller toy run: few identities, a thin image stream, small batches, as many steps.
 _data = dict(data_root='data/toypedes_500', drawing=dict(num_train_ids=500))
 
 changes = {
@@ -7,6 +7,6 @@ changes = {
     'test_dataloader.dataset': _data,
     'model.image_stream.backbone.width': 8,
     'model.image_projection.in_channels': 6 * 256,
-    'train_cfg.max_epochs': 6,
-    'train_cfg.val_interval': 3,
+    'train_cfg.max_epochs': 28,
+    'train_cfg.val_interval': 7,
 }

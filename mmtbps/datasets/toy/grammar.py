@@ -9,7 +9,7 @@ from .phrases import Phrase, Speaker, visible_parts, with_article
 __all__ = ['describe_image']
 
 _WORN = ('shoes', 'hat', 'scarf', 'glasses')
-# {s} subject, {w} list of clothes, {x} something the person has, {p} pose.
+# {s} subject, {i} the same with 'a', {w} list of clothes, {x} something the person has, {p} pose.
 _OPENINGS = (
     '{s} is wearing {w}',
     '{s} wears {w}',
@@ -18,7 +18,7 @@ _OPENINGS = (
     '{s} has on {w}',
     '{s} in {w}',
     '{s} can be seen wearing {w}',
-    'there is {s} wearing {w}',
+    'there is {i} wearing {w}',
 )
 _OPENINGS_HAVING = (
     '{s} with {x} is wearing {w}',
@@ -60,7 +60,8 @@ class _Writer:
         self.facts.update(phrase.facts)
         return phrase.text
 
-    def subject(self) -> str:
+    def subject(self) -> tuple[str, str]:
+        """The person with any determiner or none, and with 'a'."""
         speaker, gender = self.speaker, self.speaker.person.gender
         noun = speaker.one_of(SUBJECTS['person' if speaker.chance(0.12) else gender])
         if noun not in SUBJECTS['person']:
@@ -70,7 +71,7 @@ class _Writer:
             noun = f'{speaker.one_of(build)} {noun}'
             self.facts['build'] = speaker.person.build
         forms = (f'the {noun}', f'the {noun}', with_article(noun), with_article(noun), f'this {noun}')
-        return noun if speaker.chance(0.05) else speaker.one_of(forms)
+        return noun if speaker.chance(0.05) else speaker.one_of(forms), with_article(noun)
 
     def pick(self, part: str) -> bool:
         """Take a part off the list of what is still to be said."""
@@ -82,13 +83,13 @@ class _Writer:
     def opening(self) -> str:
         """The first sentence: who, the clothes, and at most one thing more."""
         speaker = self.speaker
-        subject = self.subject()
+        subject, indefinite = self.subject()
         worn = [self.tell(speaker.describe('top'))]
         if 'bottom' in self.parts and speaker.chance(0.88):
             self.pick('bottom')
             worn.append(self.tell(speaker.describe('bottom')))
         worn += [self.tell(speaker.describe(part)) for part in _WORN if speaker.chance(0.5) and self.pick(part)]
-        words = dict(s=subject, w=_listed(worn))
+        words = dict(s=subject, i=indefinite, w=_listed(worn))
         kind = speaker.rng.random()
         if kind < 0.3 and self.pick('hair'):
             form = speaker.one_of(_OPENINGS_HAVING)

@@ -106,7 +106,7 @@ GENERIC_NOUNS: dict[str, dict[str, tuple[str, ...]]] = dict(
     bottom=dict(bottoms=('pants', 'shorts', 'capris')),
     shoes=dict(shoes=('sneakers', 'boots', 'sandals', 'flats'), footwear=('sneakers', 'boots', 'sandals', 'flats')),
     bag=dict(bag=('backpack', 'shoulder bag', 'handbag', 'plastic bag')),
-    hat=dict(hat=('cap', 'beanie', 'sun hat'), headgear=('cap', 'beanie', 'sun hat')),
+    hat=dict(hat=('cap', 'beanie', 'sun hat')),
 )
 
 HAIR_WORDS: dict[str, Words] = dict(

@@ -24,7 +24,8 @@ class Phrase(NamedTuple):
     facts: dict[str, str]
 
 
-# {c} ground colour, {a} accent, {n} noun, {w} a word for the pattern; the index says which words fit.
+# {c} ground colour, {a} accent, {aa} accent with 'a', {n} noun, {w} a word for the pattern; the index says which words
+# fit.
 _PATTERN_FORMS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = dict(
     stripes=(
         ('{c} and {a} {w} {n}', (0, 4)),
@@ -34,9 +35,9 @@ _PATTERN_FORMS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = dict(
     ),
     plaid=(('{c} and {a} {w} {n}', (0, 1, 2, 3)), ('{c} {w} {n}', (0, 1, 2)), ('{c} {n} with {a} {w}', (4, 6))),
     dots=(('{c} {n} with {a} {w}', (2, 3, 5)), ('{c} and {a} {w} {n}', (0, 1, 4)), ('{c} {w} {n}', (0, 1, 4))),
-    print=(('{c} {n} with a {a} {w}', (1, 2, 3, 4, 5, 6)), ('{c} {w} {n}', (0,))),
-    block=(('{c} and {a} {w} {n}', (0, 1)), ('{c} {n} with a {a} {w}', (2, 3, 4))),
-    stripe=(('{c} {n} with a {a} {w}', (0, 1, 4)), ('{c} {n} with {a} {w}', (2, 3))),
+    print=(('{c} {n} with {aa} {w}', (1, 2, 3, 4, 5, 6)), ('{c} {w} {n}', (0,))),
+    block=(('{c} and {a} {w} {n}', (0, 1)), ('{c} {n} with {aa} {w}', (2, 3, 4))),
+    stripe=(('{c} {n} with {aa} {w}', (0, 1, 4)), ('{c} {n} with {a} {w}', (2, 3))),
 )
 _PLACES = {
     'backpack': (' on {poss} back', ' on {poss} shoulders', ' over both shoulders', ''),
@@ -166,9 +167,10 @@ class Speaker:
         form, fitting = forms[int(self.rng.integers(len(forms)))]
         accent = getattr(self.person, f'{part}_accent')
         words['a'] = self.word(COLOR_WORDS[accent])
+        words['aa'] = with_article(words['a'])
         words['w'] = self.one_of(tuple(PATTERN_WORDS[pattern][i] for i in fitting))
         facts[f'{part}_pattern'] = pattern
-        if '{a}' in form:
+        if '{a' in form:
             facts[f'{part}_accent'] = accent
         return Phrase(form.format(**words), facts)
 

@@ -52,7 +52,7 @@ class ToySpec:
     num_test_ids: int = 200
     images_per_id: int = 2
     seed: int = 0
-    version: int = 1
+    version: int = 2
     words: str = 'all'
 
     def __post_init__(self) -> None:
