@@ -5,7 +5,7 @@ import ntpath
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmengine import fileio
@@ -14,6 +14,7 @@ __all__ = [
     'SPLITS',
     'ImageEntry',
     'check_split',
+    'conflicts',
     'drop_blank_captions',
     'load_json',
     'merge_images',
@@ -147,26 +148,41 @@ def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | N
     return ImageEntry(relative_path(record[keys['img_path']]), person_id, captions, split, where)
 
 
-def merge_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
-    """Give every image one entry, with the captions of all its entries in order.
+def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:
+    """Find the images that entries give to different persons.
 
     Args:
-        entries (Iterable[ImageEntry]): Entries of one split.
+        entries (Iterable[ImageEntry]): Entries of any splits.
 
-    Raises:
-        ValueError: If two entries of an image name different persons.
+    Yields:
+        str: Of every entry that contradicts an image's first one, what contradicts and what to do.
     """
     images: dict[str, ImageEntry] = {}
     for entry in entries:
         first = images.setdefault(entry.img_path, entry)
-        if first is entry:
-            continue
         if first.person_id != entry.person_id:
-            raise ValueError(
+            yield (
                 f'{first.where} and {entry.where}: the image {entry.img_path!r} shows person {first.person_id!r} and '
                 f'person {entry.person_id!r}. Correct one of them'
             )
-        images[entry.img_path] = first._replace(captions=first.captions + entry.captions)
+
+
+def merge_images(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
+    """Give every image one entry, with the captions of all its entries in order.
+
+    Args:
+        entries (Sequence[ImageEntry]): Entries of one split.
+
+    Raises:
+        ValueError: If two entries of an image name different persons.
+    """
+    for message in conflicts(entries):
+        raise ValueError(message)
+    images: dict[str, ImageEntry] = {}
+    for entry in entries:
+        first = images.setdefault(entry.img_path, entry)
+        if first is not entry:
+            images[entry.img_path] = first._replace(captions=first.captions + entry.captions)
     return list(images.values())
 
 

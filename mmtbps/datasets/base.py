@@ -105,6 +105,7 @@ class TBPSDataset(BaseDataset):
         self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
         self._rng = ItemRNG()
         self._person_ids: np.ndarray | None = None
+        self._rejected: list[str] | None = None
         super().__init__(
             ann_file=ann_file,
             metainfo=metainfo,
@@ -152,7 +153,7 @@ class TBPSDataset(BaseDataset):
             try:
                 yield annotation.parse_entry(record, self.keys, where, split)
             except ValueError as error:
-                raise self.annotation_error(f'{where}: {error}') from error
+                self.reject(f'{where}: {error}', error)
 
     def read_entries(self) -> list[ImageEntry]:
         """Read the entries of all splits, as they stand in the annotation file.
@@ -164,6 +165,36 @@ class TBPSDataset(BaseDataset):
         if not fileio.exists(self.ann_file):
             raise FileNotFoundError(' '.join([f'{self.ann_file} is not there.', self.annotation_help]).strip())
         return list(self.parse(self.load_raw()))
+
+    def check_entries(self) -> tuple[list[ImageEntry], list[str]]:
+        """Read the entries of all splits and leave out what is wrong, instead of stopping there.
+
+        Returns:
+            tuple[list[ImageEntry], list[str]]: The sound entries, and of every other one what is wrong with it (the
+            first fault of an entry). If the file as a whole cannot be read, there are no entries and that is said.
+        """
+        self._rejected = []
+        try:
+            return self.read_entries(), self._rejected
+        except (FileNotFoundError, ValueError) as error:
+            return [], [*self._rejected, str(error)]
+        finally:
+            self._rejected = None
+
+    def reject(self, message: str, cause: Exception | None = None) -> None:
+        """Refuse a part of the annotation: an error, or for :meth:`check_entries` a line of its list.
+
+        Args:
+            message (str): The place in the file and what is wrong there.
+            cause (Exception, optional): What found it. Defaults to None.
+
+        Raises:
+            ValueError: Unless faults are being listed.
+        """
+        error = self.annotation_error(message)
+        if self._rejected is None:
+            raise error from cause
+        self._rejected.append(str(error))
 
     def annotation_error(self, message: str) -> ValueError:
         """Make an error about the annotation that names the file and says what is expected."""

@@ -83,13 +83,15 @@ class ICFGPEDES(TBPSDataset):
         if not self.num_val_ids:
             return entries
         if any(entry.split == 'val' for entry in entries):
-            raise self.annotation_error('there is a val split already; pass num_val_ids=0 to use it as it is')
+            self.reject('there is a val split already; pass num_val_ids=0 to use it as it is')
+            return entries
         train_ids = {entry.person_id for entry in entries if entry.split == 'train'}
         if len(train_ids) <= self.num_val_ids:
-            raise self.annotation_error(
+            self.reject(
                 f'{self.num_val_ids} validation identities cannot be taken from {len(train_ids)} training identities; '
                 'choose a smaller num_val_ids'
             )
+            return entries
         val_ids = set(sorted(train_ids, key=_digest)[: self.num_val_ids])
         return [
             entry._replace(split='val') if entry.split == 'train' and entry.person_id in val_ids else entry

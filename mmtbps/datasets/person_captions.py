@@ -90,13 +90,17 @@ class PersonCaptions(TBPSDataset):
             for record in reader:
                 where = f'line {reader.line_num}'
                 if None in record or None in record.values():
-                    raise self.annotation_error(
+                    self.reject(
                         f'{where}: the row has more or fewer cells than the header ({len(reader.fieldnames or ())}); '
                         'put a text with commas into double quotes'
                     )
+                    continue
                 yield where, record
         except csv.Error as error:
-            raise self.annotation_error(f'line {reader.reader.line_num}: not valid CSV, {error}') from error
+            # Where the next row would begin is not known.
+            self.reject(
+                f'line {reader.reader.line_num}: not valid CSV, {error}; later rows cannot be told apart', error
+            )
 
     def _check_header(self, columns: list[str]) -> None:
         wrong = [key for key in self.keys.values() if columns.count(key) != 1]
@@ -112,8 +116,8 @@ class PersonCaptions(TBPSDataset):
             if not line.strip():
                 continue
             try:
-                yield f'line {number}', json.loads(line)
+                record = json.loads(line)
             except json.JSONDecodeError as error:
-                raise self.annotation_error(
-                    f'line {number}: not valid JSON, {error.msg} at column {error.colno}'
-                ) from error
+                self.reject(f'line {number}: not valid JSON, {error.msg} at column {error.colno}', error)
+                continue
+            yield f'line {number}', record

@@ -15,7 +15,7 @@ from terminaltables import AsciiTable
 
 from mmtbps.registry import DATASETS
 
-from .annotation import SPLITS, ImageEntry, merge_images, missing_images, sort_ids
+from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
 from .base import TBPSDataset
 
 __all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
@@ -54,17 +54,13 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         'splits': {},
         **{key: [] for key in (*_FAULTS, *_REMARKS)},
     }
-    try:
-        entries = dataset.read_entries()
-    except (FileNotFoundError, ValueError) as error:
-        report['annotation_errors'].append(str(error))
-        entries = []
+    entries, report['annotation_errors'] = dataset.check_entries()
+    report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in conflicts(entries)]
     paths = list(dict.fromkeys(entry.img_path for entry in entries))
     report['missing_images'] = missing_images(folder, paths)
     absent = set(report['missing_images'])
     report['undecodable_images'] = list(_undecodable(folder, [path for path in paths if path not in absent], workers))
     report['splits'] = _count_splits(entries, dataset.statistics)
-    report['annotation_errors'] += _conflicts(entries)
     report['images_in_several_splits'] = _several(((e.img_path, e.split) for e in entries), 'image', 'splits')
     report['persons_in_several_splits'] = _several(((e.person_id, e.split) for e in entries), 'person_id', 'splits')
     report.update(_check_captions(entries))
@@ -191,14 +187,6 @@ def _count_splits(entries: Iterable[ImageEntry], statistics: Mapping[str, tuple]
         for split in (*SPLITS, 'train+val')
         if split in splits or split in published
     }
-
-
-def _conflicts(entries: Iterable[ImageEntry]) -> list[str]:
-    try:
-        merge_images(entries)
-    except ValueError as error:
-        return [str(error)]
-    return []
 
 
 def _several(pairs: Iterable[tuple[Any, Any]], key: str, values: str) -> list[dict]:

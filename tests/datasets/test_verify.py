@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.datasets import CUHKPEDES, ICFGPEDES
+from mmtbps.datasets import CUHKPEDES, ICFGPEDES, PersonCaptions
 from mmtbps.datasets.toy import draw_toy_pedes
 from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
 
@@ -89,6 +89,62 @@ def test_a_broken_annotation_is_a_fault(cuhk_root, cuhk_entries):
     assert report['broken'] is True
     (cuhk_root / 'reid_raw.json').unlink()
     assert 'not there' in verify(cuhk_root)['annotation_errors'][0]
+
+
+def test_all_errors_of_all_entries_are_listed_together_with_missing_images(cuhk_root, cuhk_entries):
+    files = [entry['file_path'] for entry in cuhk_entries]
+    (cuhk_root / 'imgs' / files[8]).unlink()
+    del cuhk_entries[1]['id']
+    cuhk_entries[3]['split'] = 'dev'
+    cuhk_entries[4]['file_path'] = '../../etc/passwd'
+    cuhk_entries[5] = 'no entry'
+    wrong = [dict(cuhk_entries[0], id=5), dict(cuhk_entries[0], id=6)]
+    (cuhk_root / 'reid_raw.json').write_text(json.dumps([*cuhk_entries, *wrong]))
+    report = verify(cuhk_root)
+    places = ('entry 1: missing', 'entry 3: split', 'entry 4: the image path', 'entry 5: an object')
+    places += ('entry 0 and entry 12:', 'entry 0 and entry 13:')
+    for error, place in zip(report['annotation_errors'], places, strict=True):
+        assert error.startswith(f'{cuhk_root}/reid_raw.json: {place}')
+    assert report['missing_images'] == [files[8]]
+    assert report['splits']['train']['images'] == 2
+    text = format_report(report, examples=0)
+    assert all(place in text for place in places)
+    with pytest.raises(ValueError, match='entry 1: missing'):
+        CUHKPEDES(data_root=str(cuhk_root))
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'places'),
+    [
+        ('a.csv', 'image,caption,person_id,split\na.jpg,one\nb.jpg,two,,test\nc.jpg,x,p,test\n', ['line 2', 'line 3']),
+        (
+            'a.csv',
+            'image,caption,person_id,split\na.jpg,one\nc.jpg,x,p,test\nb.jpg,"tw"o,p,train\n',
+            ['line 2', 'line 4'],
+        ),
+        (
+            'a.jsonl',
+            '{"image": 3, "caption": "x", "person_id": 1, "split": "test"}\n{\n'
+            '{"image": "c.jpg", "caption": "x", "person_id": 1, "split": "test"}\n[]\n',
+            ['line 1', 'line 2', 'line 4'],
+        ),
+    ],
+    ids=['cells', 'quotes', 'jsonl'],
+)
+def test_all_errors_of_a_table_are_listed(tmp_path, name, text, places):
+    (tmp_path / name).write_text(text)
+    report = verify_dataset(PersonCaptions(ann_file=name, data_root=str(tmp_path), lazy_init=True))
+    for error, place in zip(report['annotation_errors'], places, strict=True):
+        assert error.startswith(f'{tmp_path}/{name}: {place}: ')
+    assert report['missing_images'] == ['c.jpg']
+
+
+def test_too_few_identities_for_a_val_split_do_not_hide_missing_images(tmp_path, write_json, cuhk_entries):
+    root = write_json(tmp_path, cuhk_entries[:6], name='ICFG-PEDES.json')
+    (root / 'imgs' / cuhk_entries[0]['file_path']).unlink()
+    report = verify_dataset(ICFGPEDES(data_root=str(root), lazy_init=True))
+    assert '200 validation identities' in report['annotation_errors'][0]
+    assert report['missing_images'] == [cuhk_entries[0]['file_path']]
 
 
 def test_a_carved_val_split_is_compared_together_with_train(tmp_path, write_json, cuhk_entries):

@@ -96,25 +96,34 @@ def test_one_table_through_the_logger(monkeypatch):
         assert row[1:] == [f'{found[f"{row[0]}/{column}"]:.2f}' for column in rows[0][1:]]
 
 
+UNEVEN = (3, 11, 53)
+"""Numbers of images that two processes cannot share evenly: a single caption pair, few, more than any k."""
+
+
 def _evaluate_in_process(rank, world_size, folder):
     """What a test loop does in one of several processes: samplers repeat items to fill up, or leave it uneven."""
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size)
-    samples, found = make_samples(), []
-    for round_up in (True, False):
-        metric = METRICS.build(dict(type='TBPSMetric', rerank=RERANK, collect_dir=f'{folder}/{round_up}'))
-        for index in DefaultSampler(samples, shuffle=False, round_up=round_up):
-            metric.process(None, [samples[index]])
-        found.append(metric.evaluate(len(samples)))
+    found = []
+    for count in UNEVEN:
+        samples = make_samples(count)
+        for round_up in (True, False):
+            metric = METRICS.build(dict(type='TBPSMetric', rerank=RERANK, collect_dir=f'{folder}/{count}{round_up}'))
+            for index in DefaultSampler(samples, shuffle=False, round_up=round_up):
+                metric.process(None, [samples[index]])
+            found.append(metric.evaluate(len(samples)))
     Path(f'{folder}/{rank}.json').write_text(json.dumps(found))
     dist.destroy_process_group()
 
 
-def test_two_processes_give_the_numbers_of_one(tmp_path):
-    assert len(make_samples()) % 2
+def test_two_processes_give_the_numbers_of_one_with_every_reranker(tmp_path):
+    RERANKERS.import_from_location()
+    ours = {name for name, kind in RERANKERS.module_dict.items() if kind.__module__.startswith('mmtbps.')}
+    assert ours == {settings['type'] for settings in RERANK}
     mp.spawn(_evaluate_in_process, (2, str(tmp_path)), nprocs=2)
-    alone = evaluate(make_samples(), rerank=RERANK)
+    alone = [evaluate(make_samples(count), rerank=RERANK) for count in UNEVEN for _ in range(2)]
+    assert len(alone[-1]) == 2 * (1 + len(RERANK)) * 5
     for rank in range(2):
-        assert json.loads((tmp_path / f'{rank}.json').read_text()) == [alone, alone]
+        assert json.loads((tmp_path / f'{rank}.json').read_text()) == alone
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,13 @@ def as_ids(value: Any, name: str, count: int | None = None) -> Tensor:
         TypeError: If they are not integers.
         ValueError: If they are no vector or their number differs.
     """
-    value = torch.as_tensor(value).cpu()
+    try:
+        value = torch.as_tensor(value).cpu()
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f'{name} must hold integers, got {value!r:.80} ({error}). Number text ids first, those of queries and '
+            'gallery together: numpy.unique(ids, return_inverse=True)[1].'
+        ) from error
     if value.numel() and (value.is_floating_point() or value.is_complex()):
         raise TypeError(f'{name} must hold integers, got {value.dtype}.')
     if value.dim() != 1 or count not in (None, len(value)):

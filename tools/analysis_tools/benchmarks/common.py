@@ -21,6 +21,13 @@ def single_thread() -> None:
     torch.set_num_threads(1)
 
 
+def once(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of one call, and its result."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
 def time_in_turn(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
     """Time functions one after the other, round by round, so that a busy machine slows all of them alike.
 
@@ -34,9 +41,7 @@ def time_in_turn(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> d
     seconds = {name: np.zeros(repeats + 1) for name in candidates}
     for turn in range(repeats + 1):
         for name, function in candidates.items():
-            start = time.perf_counter()
-            function()
-            seconds[name][turn] = time.perf_counter() - start
+            seconds[name][turn], _ = once(function)
     return {name: values[1:] for name, values in seconds.items()}
 
 

@@ -8,8 +8,6 @@ method, on a gallery that a full re-ranking can still do.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from mmtbps.evaluation import KReciprocal, NeighborJaccard, Reranker
 from mmtbps.evaluation.functional import k_reciprocal_distance, neighbor_jaccard
 from mmtbps.evaluation.functional.neighbors import all_rows, largest
 
-from .common import median_ratio, time_in_turn
+from .common import median_ratio, once, time_in_turn
 from .features import largest_difference, peak_growth, person_features
 from .plain_rerank import dense_k_reciprocal, jaccard_of_sets, neighbor_lists
 
@@ -41,13 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--full-gallery', type=int, default=100_000, help='shortlist (default: %(default)s)')
     parser.add_argument('--jaccard-shortlist', type=int, default=50, help='shortlist (default: %(default)s)')
     parser.add_argument('--k-reciprocal-shortlist', type=int, default=500, help='shortlist (default: %(default)s)')
-
-
-def once(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of one call, and its result."""
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
 
 
 def run_jaccard(args: argparse.Namespace) -> dict[str, Any]:
