@@ -23,6 +23,7 @@ from .features import largest_difference, peak_growth, person_features
 from .plain_rerank import dense_k_reciprocal, jaccard_of_sets, neighbor_lists
 
 PARTS = ('jaccard', 'k-reciprocal', 'shortlist')
+METHODS = (NeighborJaccard.default_name, KReciprocal.default_name)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--large-queries', type=int, default=1000, help='shortlist (default: %(default)s)')
     parser.add_argument('--large-gallery', type=int, default=1_000_000, help='shortlist (default: %(default)s)')
     parser.add_argument('--full-gallery', type=int, default=100_000, help='shortlist (default: %(default)s)')
+    parser.add_argument(
+        '--methods', nargs='+', choices=METHODS, default=METHODS, help='shortlist: re-rankers (default: all)'
+    )
     parser.add_argument('--jaccard-shortlist', type=int, default=50, help='shortlist (default: %(default)s)')
     parser.add_argument('--k-reciprocal-shortlist', type=int, default=500, help='shortlist (default: %(default)s)')
 
@@ -103,7 +107,7 @@ def run_k_reciprocal(args: argparse.Namespace) -> dict[str, Any]:
 def run_shortlist(args: argparse.Namespace) -> dict[str, Any]:
     """A large gallery, and agreement on a smaller one."""
     sizes = {NeighborJaccard(): args.jaccard_shortlist, KReciprocal(): args.k_reciprocal_shortlist}
-    return {reranker.name: _shortlist_figures(reranker, size, args) for reranker, size in sizes.items()}
+    return {r.name: _shortlist_figures(r, size, args) for r, size in sizes.items() if r.name in args.methods}
 
 
 def _shortlist_figures(reranker: Reranker, size: int, args: argparse.Namespace) -> dict[str, float]:
