@@ -45,6 +45,7 @@ def project(tmp_path, monkeypatch):
     rows = [f'{path},c{path.parent.name[-1]}' for path in sorted(crops.rglob('*.png'))]
     (tmp_path / 'facts.csv').write_text('\n'.join(['path,camera', *rows]))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'analysis_tools'))
     return tmp_path
 
 
