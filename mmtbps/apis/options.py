@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import find_latest_checkpoint
 
 from mmtbps.registry import METRICS
 
@@ -29,7 +30,8 @@ def apply_train_options(
 
     Args:
         cfg: A complete config with ``work_dir`` set.
-        resume: A checkpoint to resume from, or ``'auto'`` for the latest one in the work directory. Defaults to None.
+        resume: A checkpoint to resume from, or ``'auto'`` for the latest one in the work directory; as long as there
+            is none, the run starts as without it, from ``load_from`` if that is set. Defaults to None.
         amp: See :func:`enable_amp`. Defaults to False.
         validate: Whether to validate during training. Defaults to True.
         auto_scale_lr: Whether to scale the learning rate linearly with the total batch size. Defaults to False.
@@ -44,8 +46,9 @@ def apply_train_options(
     if resume is not None:
         if resume != 'auto' and not Path(resume).is_file():
             raise FileNotFoundError(f'There is no checkpoint {resume} to resume from.')
-        cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
+        if resume != 'auto' or find_latest_checkpoint(cfg.work_dir):
+            cfg.resume = True
+            cfg.load_from = None if resume == 'auto' else resume
     if amp:
         enable_amp(cfg)
     if not validate:

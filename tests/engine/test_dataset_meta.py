@@ -73,11 +73,12 @@ def test_a_tokenizer_without_words_of_its_own_writes_no_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'meta', [dict(vocabulary=[*WORDS, 'hat']), dict(vocabulary=[*WORDS[:2], 'coat', 'red']), dict(person_ids=[3, 6])]
+    'meta',
+    [dict(vocabulary=[*WORDS, 'hat']), dict(vocabulary=[*WORDS[:2], 'coat', 'red']), dict(person_ids=[3, 6]), {}],
 )
 def test_a_resumed_run_must_have_the_same_words_and_identities(meta):
     runner = make_runner(train=_Set('train', WORDS), resume=True)
-    with pytest.raises(ValueError, match=next(iter(meta))):
+    with pytest.raises(ValueError, match=next(iter(meta), r'vocabulary \(none, now 4 entries\) and person_ids')):
         DatasetMetaHook().after_load_checkpoint(runner, {'meta': {'dataset_meta': meta}})
 
 

@@ -12,6 +12,8 @@ from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
 from mmtbps.utils.checkpoint import write_atomically
 
+from ..fine_tuning import adapt_weights
+
 
 @HOOKS.register_module()
 class DatasetMetaHook(Hook):
@@ -20,6 +22,8 @@ class DatasetMetaHook(Hook):
     The words live in the training set's ``metainfo`` and thus in every checkpoint (``meta/dataset_meta``). During
     training they go from there to the validation and test sets; a test takes them from the checkpoint; a resumed run
     must have the very same words and identities, since rows of the embedding and classes are addressed by position.
+    A run that starts from a checkpoint of other data (``load_from``) has words matched by word, and classes and
+    queues made anew: :func:`~mmtbps.engine.adapt_weights`.
     For reading, the words also stand in ``vocabulary.txt`` in the work directory, the word of id i in line i + 1.
     """
 
@@ -55,20 +59,17 @@ class DatasetMetaHook(Hook):
             write_atomically(Path(runner.work_dir) / 'vocabulary.txt', text)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Take the words from a checkpoint, or check them against the training set's."""
+        """Take the words from a checkpoint for a test; before training, check them or match them by word."""
         meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
         train_set = _dataset(runner._train_loop)
         if train_set is None:
             self._share(runner, meta.get('vocabulary'), 'the checkpoint')
-            return
-        for key in ('vocabulary', 'person_ids') if runner._resume else ('vocabulary',):
-            stored, current = meta.get(key), train_set.metainfo.get(key)
-            if stored is not None and current is not None and list(stored) != list(current):
-                raise ValueError(
-                    f"The checkpoint's {key} ({len(stored)} entries) differs from that of {type(train_set).__name__} "
-                    f'({train_set.ann_file}, {len(current)} entries): rows of the model would be mixed up. '
-                    'Use the annotation file and tokenizer settings that the checkpoint was trained with.'
-                )
+        elif runner._resume:
+            _demand_same_data(train_set, meta)
+        else:
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            for line in adapt_weights(model, checkpoint.get('state_dict', checkpoint), meta, train_set.metainfo):
+                runner.logger.info(line)
 
     def before_test(self, runner: Runner) -> None:
         """Count the words of the test set that the model does not know: another data set may have many."""
@@ -86,6 +87,23 @@ class DatasetMetaHook(Hook):
             if dataset is not None and dataset.metainfo.get('vocabulary') != vocabulary:
                 dataset.set_vocabulary(vocabulary)
                 runner.logger.info(f'{type(dataset).__name__} ({dataset.split}) uses the words of {source}.')
+
+
+def _demand_same_data(train_set: Any, meta: dict[str, Any]) -> None:
+    """Refuse to resume with other words or identities than those of the checkpoint."""
+    differing = []
+    for key in ('vocabulary', 'person_ids'):
+        stored, current = (None if data.get(key) is None else list(data[key]) for data in (meta, train_set.metainfo))
+        if stored != current:
+            counts = ('none' if values is None else f'{len(values)} entries' for values in (stored, current))
+            differing.append(f'{key} ({", now ".join(counts)})')
+    if differing:
+        raise ValueError(
+            f"The checkpoint's {' and '.join(differing)} differ from those of {type(train_set).__name__} "
+            f'({train_set.ann_file}): rows of the model would be mixed up. Resume with the annotation file and '
+            'tokenizer settings that the checkpoint was trained with, or start a new run from its weights: '
+            'load_from=CHECKPOINT without resume.'
+        )
 
 
 def _dataset(loop: Any) -> Any:

@@ -1,5 +1,8 @@
 """Table of word embeddings."""
 
+from collections.abc import Sequence
+
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -54,3 +57,31 @@ class WordEmbedding(BaseModule):
         """
         del lengths
         return self.table(tokens)
+
+    @torch.no_grad()
+    def carry_over(self, rows: Tensor, stored_words: Sequence[str], words: Sequence[str]) -> Tensor:
+        """Match the rows of a checkpoint with other words by word.
+
+        Args:
+            rows: The checkpoint's table, (number of its words, embed_dims).
+            stored_words: The word of every row of the checkpoint.
+            words: The word of every row of this table.
+
+        Returns:
+            A table for ``words``: rows of the checkpoint where it has the word, else the rows that are here now.
+
+        Raises:
+            ValueError: If the shapes do not fit.
+        """
+        weight = self.table.weight
+        if rows.shape != (len(stored_words), weight.shape[1]) or len(words) != len(weight):
+            raise ValueError(
+                f"{type(self).__name__}: the checkpoint's table of words has shape {tuple(rows.shape)} for "
+                f"{len(stored_words)} words, the model's has {tuple(weight.shape)} for {len(words)}. Set embed_dims "
+                'to that of the checkpoint and vocab_size=None'
+            )
+        position = {word: index for index, word in enumerate(stored_words)}
+        shared = [index for index, word in enumerate(words) if word in position]
+        result = weight.to(rows, copy=True)
+        result[shared] = rows[[position[words[index]] for index in shared]]
+        return result

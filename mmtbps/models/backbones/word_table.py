@@ -15,6 +15,9 @@ from .word_embedding import WordEmbedding
 
 __all__ = ['WordTable']
 
+_SPECIALS = (WordTokenizer.pad_token, WordTokenizer.unk_token)
+"""The first entries of every vocabulary."""
+
 
 @MODELS.register_module()
 class WordTable(WordEmbedding):
@@ -81,8 +84,7 @@ class WordTable(WordEmbedding):
                 'set vocab_size=None, and embed_dims to that of the table'
             )
         known = dict(zip(source.words, source.vectors, strict=True))
-        specials = (WordTokenizer.pad_token, WordTokenizer.unk_token)
-        missing = [word for word in vocabulary if word not in known and word not in specials]
+        missing = [word for word in vocabulary if word not in known and word not in _SPECIALS]
         known.setdefault(WordTokenizer.unk_token, source.vectors.mean(0))
         if missing and self.encoder is not None:
             known.update(zip(missing, self._encode(missing, source), strict=True))
@@ -93,7 +95,7 @@ class WordTable(WordEmbedding):
         self.filled = True
         rest = 'encoded now' if self.encoder is not None else f'set to {WordTokenizer.unk_token}'
         print_log(
-            f'WordTable: {len(vocabulary) - len(missing) - len(specials)} words from {self.table_file} '
+            f'WordTable: {len(vocabulary) - len(missing) - len(_SPECIALS)} words from {self.table_file} '
             f'({source.encoder or "unknown encoder"}), {len(missing)} {rest}: {missing[:10]}',
             logger='current',
         )
@@ -110,6 +112,49 @@ class WordTable(WordEmbedding):
                 "set_words(train_set.metainfo['vocabulary'])."
             )
         return super().forward(tokens, lengths)
+
+    @torch.no_grad()
+    def carry_over(self, rows: Tensor, stored_words: Sequence[str], words: Sequence[str]) -> Tensor:
+        """Match the rows of a checkpoint by word, see :meth:`WordEmbedding.carry_over`.
+
+        Frozen rows of both must be of one encoder. A word that only one of the two tables had (the other gave it the
+        vector of ``<unk>``) has the vector of that one.
+
+        Args:
+            rows: The checkpoint's table, (number of its words, embed_dims).
+            stored_words: The word of every row of the checkpoint.
+            words: The word of every row of this table.
+
+        Returns:
+            A table for ``words``.
+
+        Raises:
+            ValueError: If the shapes do not fit, or frozen rows of words that both tables had differ.
+        """
+        if self.table.weight.requires_grad:
+            return super().carry_over(rows, stored_words, words)
+        unknown = rows[WordTokenizer.unk_id]
+        lacks = (rows == unknown).all(1).tolist()
+        kept = [index for index, word in enumerate(stored_words) if not lacks[index] or word in _SPECIALS]
+        result = super().carry_over(rows[kept], [stored_words[index] for index in kept], words)
+        own = self.table.weight.to(rows)
+        own_lacks = (own == own[WordTokenizer.unk_id]).all(1)
+        compared = ~own_lacks
+        compared[: len(_SPECIALS)] = False
+        self._demand_one_encoder(own[compared], result[compared])
+        known = {stored_words[index] for index in kept}
+        result[own_lacks & torch.tensor([word not in known for word in words], device=rows.device)] = unknown
+        return result
+
+    def _demand_one_encoder(self, own: Tensor, carried: Tensor) -> None:
+        """Refuse rows of another encoder; machines differ by far less than one percent, encoders by more."""
+        differ = (own - carried).norm(dim=1) > 0.01 * own.norm(dim=1)
+        if differ.any():
+            raise ValueError(
+                f'WordTable: {int(differ.sum())} of {len(differ)} frozen words have other vectors in the checkpoint '
+                f'than in {self.table_file}: they come from another encoder, or were trained. Take the table of the '
+                'encoder that the checkpoint was trained with, or go on training its vectors with frozen=False'
+            )
 
     def _encode(self, words: Sequence[str], source: WordVectors) -> Tensor:
         encoder = MODELS.build(self.encoder)

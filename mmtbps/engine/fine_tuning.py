@@ -1,0 +1,99 @@
+"""Weights that were trained on one data set, made ready for training on another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmtbps.datasets.tokenizers import WordTokenizer
+from mmtbps.models.backbones import WordEmbedding
+from mmtbps.models.queues import CrossModalQueue
+
+__all__ = ['adapt_weights']
+
+_SPECIALS = {WordTokenizer.pad_token, WordTokenizer.unk_token}
+_DECIDED_BY_DATA = ('dataset', 'vocabulary', 'person_ids')
+
+
+def adapt_weights(
+    model: nn.Module, weights: dict[str, Any], stored: Mapping[str, Any], current: Mapping[str, Any]
+) -> list[str]:
+    """Put weights that were trained on one data set right, in place, for a model that is trained on another.
+
+    Rows of words and columns of classes are addressed by position, so those of another data set must not be loaded as
+    they stand. Rows of words are matched by word (:meth:`~mmtbps.models.WordEmbedding.carry_over`), those of momentum
+    keys like those of queries. Heads with classes and queues of keys stay as the model has initialised them, unless
+    data set, words and identities are the same.
+
+    Args:
+        model: The model, initialised.
+        weights: Weights of the checkpoint by name.
+        stored: Meta information of the data set that the weights were trained on.
+        current: Meta information of the training set.
+
+    Returns:
+        What was done, one line each; nothing if the data are the same.
+
+    Raises:
+        ValueError: If rows of words cannot be matched by word.
+    """
+    names = {name.removeprefix('module.'): name for name in weights}
+    # The table of a new model may be of another encoder than the checkpoint's, so also the same words are looked at.
+    words = _carry_words_over(model, weights, names, stored, current)
+    if all(_plain(stored.get(key)) == _plain(current.get(key)) for key in _DECIDED_BY_DATA):
+        return []
+    anew = _start_anew(model, weights, names)
+    return [
+        f'Fine-tuning on {current.get("dataset")} from weights of {stored.get("dataset", "unknown data")}.',
+        *([words] if words else []),
+        *([f'Not taken from the checkpoint but started anew: {", ".join(anew)}.'] if anew else []),
+    ]
+
+
+def _carry_words_over(
+    model: nn.Module,
+    weights: dict[str, Any],
+    names: Mapping[str, str],
+    stored: Mapping[str, Any],
+    current: Mapping[str, Any],
+) -> str:
+    """Match all rows of words by word; describes it."""
+    before, now = stored.get('vocabulary'), current.get('vocabulary')
+    tables = [
+        (module, names[f'{prefix}.table.weight'])
+        for prefix, module in model.named_modules()
+        if isinstance(module, WordEmbedding) and f'{prefix}.table.weight' in names
+    ]
+    if not tables or now is None:
+        return ''
+    if before is None:
+        raise ValueError(
+            f'The checkpoint has rows of words ({tables[0][1]}), but does not name the words, so that they cannot be '
+            f"matched with the {len(now)} words of {current.get('dataset')}. Give it checkpoint['meta']"
+            "['dataset_meta']['vocabulary'], the word of every row."
+        )
+    for module, name in tables:
+        weights[name] = module.carry_over(weights[name], before, now)
+    old, new = set(before) - _SPECIALS, set(now) - _SPECIALS
+    return f'Words: {len(old & new):,} carried over, {len(new - old):,} new, {len(old - new):,} dropped.'
+
+
+def _start_anew(model: nn.Module, weights: dict[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Replace what belongs to identities of other data by what the model has now; describes it."""
+    heads = getattr(model, 'heads', {})
+    classes = {f'heads.{name}': getattr(head, 'num_classes', None) for name, head in heads.items()}
+    parts = {name: f'{name} ({count:,} classes)' for name, count in classes.items() if count is not None}
+    parts |= {name: name for name, module in model.named_modules() if isinstance(module, CrossModalQueue)}
+    own: dict[str, Tensor] = model.state_dict()
+    done = []
+    for part, description in parts.items():
+        found = [name for name in names if name.startswith(f'{part}.')]
+        for name in found:
+            # A name that the model lacks is left to MMEngine, which reports it.
+            weights[names[name]] = own.get(name, weights[names[name]])
+        done += [description] if found else []
+    return done
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,106 @@
+"""The how-to page, carried out on a few persons with a thin backbone."""
+
+import json
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from stand_ins import write_persons
+
+import mmtbps
+from mmtbps.apis import build_runner, resolve_data_sizes
+from mmtbps.registry import MODELS
+from mmtbps.utils.checkpoint import load_checkpoint_file
+
+ROOT = Path(mmtbps.__file__).parents[1]
+PAGE = (ROOT / 'docs' / 'how_to' / 'fine_tune.md').read_text(encoding='utf-8')
+COMMAND = re.search(r'<!-- command: fine-tune -->\n```console\n(.*?)```', PAGE, re.DOTALL)[1]
+OLD_WORDS = ['<pad>', '<unk>', 'red', 'walks', 'man', 'a']
+THIN = [
+    'model.image_stream.backbone.init_cfg=None',
+    'model.image_stream.backbone.base_channels=4',
+    'model.image_stream.backbone.stem_channels=4',
+    'model.image_projection.in_channels=128',
+]
+
+
+def parse(options):
+    """What MMEngine makes of options of the command line."""
+    return {name: DictAction._parse_int_float_bool(value) for name, value in (pair.split('=') for pair in options)}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """As a run on CUHK-PEDES with four words and three persons would have left it."""
+    cfg = Config.fromfile(ROOT / 'configs/cm_moco/cm-moco_r50-bigru_1xb128-80e_cuhk-pedes.py')
+    cfg.merge_from_dict(parse(THIN))
+    init_default_scope('mmtbps')
+    meta = dict(dataset='CUHK-PEDES', vocabulary=OLD_WORDS, person_ids=[0, 1, 2])
+    torch.manual_seed(1)
+    model = MODELS.build(resolve_data_sizes(cfg, meta).model)
+    model.init_weights()
+    model.queue.person_ids.fill_(1)
+    path = tmp_path / 'checkpoint.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=meta)), path)
+    return path
+
+
+@pytest.fixture
+def arguments(tmp_path, checkpoint):
+    """The page's command on stand-ins; one epoch of one batch, at rate 0 so that loaded weights can be seen."""
+    data = write_persons(tmp_path, 'RSTPReid', ['A man walks in blue.'])
+    words = shlex.split(COMMAND)
+    assert words[:2] == ['python', 'tools/train.py']
+    place = {'work_dirs/fine-tuned': str(tmp_path / 'run')}
+    settings = ['train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0', f'load_from={checkpoint}']
+    for name in ('train', 'val', 'test'):
+        loader = f'{name}_dataloader'
+        settings += [f'{loader}.dataset.data_root={data}', f'{loader}.num_workers=0']
+        settings += [f'{loader}.persistent_workers=False', f'{loader}.batch_size=4']
+    settings += ['train_dataloader.sampler.batch_size=4', 'train_dataloader.sampler.num_instances=2']
+    return [*(place.get(word, word) for word in words[1:]), *THIN, *settings]
+
+
+def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, 'argv', [*arguments, '--out', str(tmp_path / 'figures.json')])
+    runpy.run_path('tools/train.py', run_name='__main__')
+    assert json.loads((tmp_path / 'figures.json').read_text()).keys() >= {'t2i/R@1', 'i2t/mAP'}
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    text = log.read_text()
+    for line in (
+        'Fine-tuning on RSTPReid from weights of CUHK-PEDES.',
+        'Words: 3 carried over, 2 new, 1 dropped.',
+        'started anew: heads.identity (4 classes), queue.',
+    ):
+        assert text.count(line) == 1, line  # the test of the best epoch loads weights of the same data
+    assert 'size mismatch' not in text
+    assert 'do not match exactly' not in text
+
+    old, new = load_checkpoint_file(checkpoint), load_checkpoint_file(tmp_path / 'run/epoch_1.pth')
+    words = new['meta']['dataset_meta']['vocabulary']
+    for name in ('text_stream.backbone.table.weight', 'key_encoders.text_stream.backbone.table.weight'):
+        for word in ('man', 'a', 'walks'):
+            row = new['state_dict'][name][words.index(word)]
+            torch.testing.assert_close(row, old['state_dict'][name][OLD_WORDS.index(word)])
+    weight = 'image_stream.backbone.layer1.0.conv1.weight'
+    assert torch.equal(new['state_dict'][weight], old['state_dict'][weight])
+    assert 0 < int(new['state_dict']['queue.fill']) <= 16
+    assert (new['state_dict']['queue.person_ids'] == -1).any()
+
+
+def test_to_resume_with_other_words_is_an_error(checkpoint, arguments, tmp_path):
+    place = arguments.index('--cfg-options')
+    cfg = Config.fromfile(ROOT / next(word for word in arguments if word.startswith('configs/')))
+    texts = [option for option in arguments[place + 1 :] if 'data_root' in option or 'load_from' in option]
+    cfg.merge_from_dict(dict(option.split('=', 1) for option in texts) | parse(THIN))
+    cfg.merge_from_dict(dict(resume=True, work_dir=str(tmp_path / 'run'), experiment_name='resume_with_other_words'))
+    runner = build_runner(cfg)
+    with pytest.raises(ValueError, match=r'vocabulary \(6 entries, now 7 entries\) and person_ids .*load_from'):
+        runner.train()
