@@ -98,8 +98,7 @@ def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
 def test_to_resume_with_other_words_is_an_error(checkpoint, arguments, tmp_path):
     place = arguments.index('--cfg-options')
     cfg = Config.fromfile(ROOT / next(word for word in arguments if word.startswith('configs/')))
-    texts = [option for option in arguments[place + 1 :] if 'data_root' in option or 'load_from' in option]
-    cfg.merge_from_dict(dict(option.split('=', 1) for option in texts) | parse(THIN))
+    cfg.merge_from_dict(parse(arguments[place + 1 :]))
     cfg.merge_from_dict(dict(resume=True, work_dir=str(tmp_path / 'run'), experiment_name='resume_with_other_words'))
     runner = build_runner(cfg)
     with pytest.raises(ValueError, match=r'vocabulary \(6 entries, now 7 entries\) and person_ids .*load_from'):
