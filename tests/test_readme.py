@@ -18,10 +18,12 @@ from mmtbps.utils.config import check_config
 
 ROOT = Path(mmtbps.__file__).parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
-BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```$', README, re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'^```(\w+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(README)
+WEB_PAGE = (ROOT / 'docs' / 'web_demo.md').read_text(encoding='utf-8')
 COMMANDS = [
     command.strip()
-    for language, block in BLOCKS
+    for language, block in [*BLOCKS, *BLOCK.findall(WEB_PAGE)]
     if language == 'console'
     for line in block.replace('\\\n', ' ').splitlines()
     for command in line.split('&&')
@@ -50,6 +52,13 @@ def test_commands_name_tools_options_and_configs_that_exist(command, monkeypatch
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, 'argv', [tool, *arguments])
         parse_args()
+
+
+def test_the_page_on_the_web_page_names_every_option(capsys):
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / 'tools/web_demo.py'))['parse_args'](['--help'])
+    options = set(re.findall(r'^  (--[\w-]+)', capsys.readouterr().out, re.MULTILINE))
+    assert set(re.findall(r'^\| `(--[\w-]+)`', WEB_PAGE, re.MULTILINE)) == options
 
 
 @pytest.mark.parametrize('path', sorted(set(re.findall(r'`((?:tools|docs|configs)/[\w./-]+\.\w+)`', README))))
