@@ -35,6 +35,8 @@ def check_dependencies() -> None:
     for module, (names, wanted) in REQUIREMENTS.items():
         _check_version(module, names, wanted)
     _check_opencv()
+    # What mmcv-lite leaves out is not needed here, so that the advice to install mmcv would mislead.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 
 def _check_version(module: str, names: tuple[str, ...], wanted: str) -> None:

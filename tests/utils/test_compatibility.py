@@ -1,4 +1,6 @@
 import builtins
+import subprocess
+import sys
 from importlib import metadata
 
 import pytest
@@ -60,3 +62,9 @@ def test_missing_system_libraries_of_opencv_are_named(monkeypatch):
     monkeypatch.setattr(builtins, '__import__', fail_on_cv2)
     with pytest.raises(ImportError, match=r'libgl1 libglib2\.0-0'):
         compatibility.check_dependencies()
+
+
+def test_mmcv_lite_is_not_advised_against():
+    code = 'import mmtbps, mmcv.cnn.bricks.transformer'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'MultiScaleDeformableAttention' not in done.stderr
