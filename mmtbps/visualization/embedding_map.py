@@ -96,6 +96,7 @@ def draw_embedding_map(
         axes.scatter(own[:, 0], own[:, 1], marker='o', s=60, label=f'id {person}', **style)
         own = of_text[text_pids[texts] == person]
         axes.scatter(own[:, 0], own[:, 1], marker='^', s=36, **style)
-    axes.set(title=f'{method.upper()}: circles are images, triangles captions', xticks=[], yticks=[])
+    name = dict(pca='PCA', tsne='t-SNE')[method]
+    axes.set(title=f'{name}: circles are images, triangles captions', xticks=[], yticks=[])
     figure.legend(loc='outside right upper', fontsize=8)
     return render(figure, out_file)
