@@ -36,12 +36,12 @@ class WordEncoder(ABC):
     batch_size: int
 
     @abstractmethod
-    def batches(self, words: Sequence[str]) -> Sequence[Sequence[int]]:
-        """Plan which words (by position) are encoded together."""
+    def batches(self, words: Sequence[str]) -> Sequence[tuple[Sequence[int], Any]]:
+        """Plan which words (by position) are encoded together, each batch with what :meth:`encode_batch` takes."""
 
     @abstractmethod
-    def encode_batch(self, words: Sequence[str]) -> Tensor:
-        """Encode words together, as (number of words, D)."""
+    def encode_batch(self, batch: Any) -> Tensor:
+        """Encode the words of a batch, as (number of words, D)."""
 
     def encode(self, words: Sequence[str], progress: bool = False) -> Tensor:
         """Encode words.
@@ -56,10 +56,10 @@ class WordEncoder(ABC):
         plan = self.batches(words)
         vectors: list[Tensor] = [torch.empty(0)] * len(words)
         # MMEngine's bar fails on an empty list.
-        batches: Iterable[Sequence[int]] = track_iter_progress(plan, file=sys.stderr) if progress and plan else plan
+        batches: Iterable[Any] = track_iter_progress(plan, file=sys.stderr) if progress and plan else plan
         with torch.inference_mode():
-            for indices in batches:
-                rows = self.encode_batch([words[index] for index in indices]).float().cpu()
+            for indices, batch in batches:
+                rows = self.encode_batch(batch).float().cpu()
                 for index, row in zip(indices, rows, strict=True):
                     vectors[index] = row
         return torch.stack(vectors) if vectors else torch.empty(0, 0)
@@ -105,20 +105,21 @@ class CLIPWordEncoder(WordEncoder):
         self.batch_size = batch_size
         self.name = f'CLIP {arch if isinstance(arch, str) else "text tower"} {Path(checkpoint).name}'
 
-    def batches(self, words: Sequence[str]) -> list[list[int]]:
-        """Plan batches of words of equal length in tokens."""
+    def batches(self, words: Sequence[str]) -> list[tuple[list[int], Tensor]]:
+        """Plan batches of words of equal length in tokens, with their tokens."""
+        rows = [self.tokenizer.encode(word) for word in words]
         groups: dict[int, list[int]] = defaultdict(list)
-        for index, word in enumerate(words):
-            groups[len(self.tokenizer.encode(word))].append(index)
+        for index, row in enumerate(rows):
+            groups[len(row)].append(index)
         size = self.batch_size
-        return [
+        parts = [
             group[start : start + size] for _, group in sorted(groups.items()) for start in range(0, len(group), size)
         ]
+        return [(part, torch.tensor([rows[index] for index in part])) for part in parts]
 
-    def encode_batch(self, words: Sequence[str]) -> Tensor:
-        """Encode words of equal length in tokens."""
-        tokens = torch.tensor([self.tokenizer.encode(word) for word in words])
-        return self.network(tokens, torch.full((len(words),), tokens.shape[1]))
+    def encode_batch(self, batch: Tensor) -> Tensor:
+        """Encode words of equal length from their tokens (number of words, L)."""
+        return self.network(batch, torch.full((len(batch),), batch.shape[1]))
 
 
 @MODELS.register_module()
@@ -152,14 +153,15 @@ class SentenceTransformerWordEncoder(WordEncoder):
         self.scale = scale
         self.name = f'sentence-transformers {Path(folder).resolve().name}'
 
-    def batches(self, words: Sequence[str]) -> list[range]:
+    def batches(self, words: Sequence[str]) -> list[tuple[range, list[str]]]:
         """Plan batches in the order of the words; the package pads and masks by itself."""
         size = self.batch_size
-        return [range(start, min(start + size, len(words))) for start in range(0, len(words), size)]
+        parts = [range(start, min(start + size, len(words))) for start in range(0, len(words), size)]
+        return [(part, [words[index] for index in part]) for part in parts]
 
-    def encode_batch(self, words: Sequence[str]) -> Tensor:
+    def encode_batch(self, batch: Sequence[str]) -> Tensor:
         """Encode words."""
         vectors = self.network.encode(
-            list(words), batch_size=len(words), convert_to_tensor=True, show_progress_bar=False
+            list(batch), batch_size=len(batch), convert_to_tensor=True, show_progress_bar=False
         )
         return self.scale * vectors

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from open_clip.transformer import TextTransformer
+from safetensors.torch import save_file
 from tiny_clip import TEXT_ARCH, save_weights, tiny_clip
 from torch import nn
 
@@ -56,18 +58,34 @@ def toy_data(tmp_path):
     return tmp_path
 
 
+def whole_context(words, length):
+    """Tokens of the words as open_clip's own towers take them, padded to the whole context."""
+    rows = [torch.tensor(CLIPTokenizer(length).encode(word)) for word in words]
+    return torch.stack([nn.functional.pad(row, (0, length - len(row))) for row in rows])
+
+
 @pytest.mark.parametrize('batch_size', [1, 2, 256])
 def test_vectors_are_those_of_open_clip_on_the_whole_context(encoder_cfg, batch_size, capsys):
     encoder = MODELS.build(dict(encoder_cfg, batch_size=batch_size))
-    tokenizer = CLIPTokenizer(20)
-    rows = [torch.tensor(tokenizer.encode(word)) for word in WORDS]
-    whole = torch.stack([nn.functional.pad(row, (0, 20 - len(row))) for row in rows])
     with torch.no_grad():
-        expected = tiny_clip().encode_text(whole)
+        expected = tiny_clip().encode_text(whole_context(WORDS, 20))
 
     torch.testing.assert_close(encoder.encode(WORDS, progress=True), expected, atol=1e-5, rtol=1e-5)
     assert 'ETA' in capsys.readouterr().err
     assert encoder.encode([]).shape[0] == 0
+
+
+def test_a_tower_of_the_size_of_vit_b_32(tmp_path):
+    torch.manual_seed(0)
+    whole = TextTransformer().eval()
+    path = tmp_path / 'vit-b-32.safetensors'
+    save_file(whole.state_dict(), path)
+    encoder = CLIPWordEncoder(str(path), 'ViT-B-32')
+    path.unlink()  # a quarter of a gigabyte
+    with torch.no_grad():
+        expected = whole(whole_context(WORDS, 77))
+
+    torch.testing.assert_close(encoder.encode(WORDS), expected, atol=1e-5, rtol=0)
 
 
 def test_the_hash_follows_the_weights_not_the_file(tmp_path, weights):
