@@ -119,7 +119,7 @@ class CLIPWordEncoder(WordEncoder):
 
     def encode_batch(self, batch: Tensor) -> Tensor:
         """Encode words of equal length from their tokens (number of words, L)."""
-        return self.network(batch, torch.full((len(batch),), batch.shape[1]))
+        return self.network.encode_words(batch)
 
 
 @MODELS.register_module()

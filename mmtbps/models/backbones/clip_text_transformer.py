@@ -96,3 +96,22 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         words = self.transformer(words, attn_mask=self.attn_mask[:length, :length])
         ends = words[torch.arange(words.shape[0], device=words.device), lengths - 1]
         return self.ln_final(ends) @ self.text_projection
+
+    def encode_words(self, tokens: Tensor) -> Tensor:
+        """Encode short texts of equal length, (M, L) ids from start to end; :meth:`forward` gives the same, later.
+
+        The start sees nothing but itself, so it is computed once for all texts; the last block is computed at the end
+        only.
+        """
+        length = tokens.shape[1]
+        mask = self.attn_mask[1:length, :length]
+        embedded = self.token_embedding(tokens) + self.positional_embedding[:length]
+        start, words = embedded[:1, :1], embedded[:, 1:]
+        for block in self.transformer.resblocks:
+            seen = block.ln_1(torch.cat([start.expand(len(words), -1, -1), words], 1))
+            if block is self.transformer.resblocks[-1]:
+                words, mask = words[:, -1:], mask[-1:]
+            words = words + block.attention(seen[:, -words.shape[1] :], seen, seen, mask)
+            words = words + block.mlp(block.ln_2(words))
+            start = block(start)
+        return self.ln_final(words[:, 0]) @ self.text_projection
