@@ -9,6 +9,12 @@ import pytest
 
 
 @pytest.fixture
+def unformatted_configs(monkeypatch):
+    """Configs in logs and checkpoints are not prettified, which takes most of the time of a run of one step."""
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
+
+
+@pytest.fixture
 def write_images():
     """Write tiny images below ``root/imgs``."""
 

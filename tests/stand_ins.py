@@ -26,3 +26,12 @@ def write_persons(root, kind, captions, persons=4):
                 entries.append({'id': number * persons + person, 'split': split, 'captions': captions, key: path})
     (root / annotation).write_text(json.dumps(entries), encoding='utf-8')
     return root
+
+
+def small_run(data_root):
+    """Settings by name, for one epoch of small batches on such data, at rate 0 so that loaded weights can be seen."""
+    settings = {'train_cfg.max_epochs': 1, 'optim_wrapper.optimizer.lr': 0.0}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        settings[f'{loader}.dataset.data_root'] = str(data_root)
+        settings |= {f'{loader}.num_workers': 0, f'{loader}.persistent_workers': False, f'{loader}.batch_size': 4}
+    return settings | {'train_dataloader.sampler.batch_size': 4, 'train_dataloader.sampler.num_instances': 2}

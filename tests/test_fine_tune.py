@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
-from stand_ins import write_persons
+from stand_ins import small_run, write_persons
 
 import mmtbps
 from mmtbps.apis import build_runner, resolve_data_sizes
@@ -28,6 +28,7 @@ THIN = [
     'model.image_stream.backbone.stem_channels=4',
     'model.image_projection.in_channels=128',
 ]
+pytestmark = pytest.mark.usefixtures('unformatted_configs')
 
 
 def parse(options):
@@ -53,18 +54,13 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def arguments(tmp_path, checkpoint):
-    """The page's command on stand-ins; one epoch of one batch, at rate 0 so that loaded weights can be seen."""
+    """The page's command on stand-ins."""
     data = write_persons(tmp_path, 'RSTPReid', ['A man walks in blue.'])
     words = shlex.split(COMMAND)
     assert words[:2] == ['python', 'tools/train.py']
     place = {'work_dirs/fine-tuned': str(tmp_path / 'run')}
-    settings = ['train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0', f'load_from={checkpoint}']
-    for name in ('train', 'val', 'test'):
-        loader = f'{name}_dataloader'
-        settings += [f'{loader}.dataset.data_root={data}', f'{loader}.num_workers=0']
-        settings += [f'{loader}.persistent_workers=False', f'{loader}.batch_size=4']
-    settings += ['train_dataloader.sampler.batch_size=4', 'train_dataloader.sampler.num_instances=2']
-    return [*(place.get(word, word) for word in words[1:]), *THIN, *settings]
+    settings = [f'{name}={value}' for name, value in small_run(data).items()]
+    return [*(place.get(word, word) for word in words[1:]), *THIN, *settings, f'load_from={checkpoint}']
 
 
 def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
