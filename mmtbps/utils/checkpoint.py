@@ -11,7 +11,7 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer
 
-__all__ = ['AtomicLocalBackend', 'allow_mmengine_classes', 'load_checkpoint_file', 'write_atomically']
+__all__ = ['AtomicLocalBackend', 'allow_mmengine_classes', 'load_checkpoint_file', 'reason_of', 'write_atomically']
 
 _HISTORY_STATISTICS = frozenset({'current', 'max', 'mean', 'min'})
 
@@ -66,12 +66,26 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: str = 'cpu') -> 
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         raise ValueError(
-            f'{path} cannot be read as a checkpoint of plain weights: {error} '
-            'It may be cut short or of another format; fetch or make it again.'
+            f'{path} cannot be read as a checkpoint of plain weights: {reason_of(error)}. It may be cut short, of '
+            'another format, or hold other objects, which are never loaded; fetch or make it again.'
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint.')
     return checkpoint
+
+
+def reason_of(error: BaseException) -> str:
+    """First sentence of the error that others were raised from; torch's own then advises to load unsafely.
+
+    Args:
+        error: What a reader of files has raised.
+
+    Returns:
+        The sentence without its full stop, or the kind of the error if it says nothing.
+    """
+    while earlier := error.__cause__ or (error.__context__ if error.__suppress_context__ else None):
+        error = earlier
+    return str(error).partition('. ')[0].rstrip('.') or type(error).__name__
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:

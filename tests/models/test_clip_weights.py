@@ -206,8 +206,8 @@ def test_a_truncated_file(tmp_path, name, archive):
     whole = save_weights(tiny_clip(), tmp_path / name).read_bytes()
     for content in (whole[: len(whole) // 2], whole[:10], b'', b'<!doctype html>', archive.read_bytes()[:-100]):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f'{name} cannot be read as CLIP weights'):
-            load_clip_weights(tmp_path / name)
+        with pytest.raises(ValueError, match=f'(?s){name} cannot be read as CLIP weights.*fetch https.*ViT-B-16'):
+            load_clip_weights(tmp_path / name, 'ViT-B-16')
 
 
 class Malicious:
@@ -223,8 +223,10 @@ def test_a_pickle_with_anything_else_is_refused(tmp_path):
     (tmp_path / 'b.pt').write_bytes(pickle.dumps(Malicious(tmp_path / 'written')))
 
     for name in ('a.pt', 'b.pt'):
-        with pytest.raises(ValueError, match='cannot be read'):
+        with pytest.raises(ValueError, match='cannot be read') as caught:
             load_clip_weights(tmp_path / name)
+        # torch would advise to load it nevertheless.
+        assert 'weights_only' not in str(caught.value)
     assert not (tmp_path / 'written').exists()
 
 
@@ -293,7 +295,7 @@ def test_a_tag_is_downloaded_and_tells_the_activation(monkeypatch, tmp_path):
     ('model', 'message'),
     [
         (None, 'name the model as well'),
-        ('ViT-B-16', r"its tags are \['openai'.*OpenAI's file is https"),
+        ('ViT-B-16', r"its tags are \['openai'.*OpenAI's file is https.*set checkpoint to where"),
         ('ViT-B-17', "publishes no weights of a model 'ViT-B-17'"),
     ],
 )

@@ -12,7 +12,7 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mmtbps.utils.checkpoint import load_checkpoint_file
+from mmtbps.utils.checkpoint import load_checkpoint_file, reason_of
 
 from .torchscript_archive import is_torchscript, read_torchscript_weights
 
@@ -60,7 +60,8 @@ class CLIPWeights:
         if not found:
             raise ValueError(
                 f'{self.source} has no {name} tower of CLIP; its tensors begin with '
-                f'{sorted({key.split(".")[0] for key in self.state_dict})[:8]}.'
+                f'{sorted({key.split(".")[0] for key in self.state_dict})[:8]}. Take the file of a whole CLIP model; '
+                "one of open_clip's tags, such as 'openai', fetches it."
             )
         return found
 
@@ -94,7 +95,7 @@ def load_clip_weights(checkpoint: str | os.PathLike, model: str | None = None) -
         quick_gelu = bool(tag.get('quick_gelu', False))
     else:
         raise FileNotFoundError(_advice(str(checkpoint), model))
-    state = _read(path)
+    state = _read(path, _address(tag or (model and get_pretrained_cfg(model, 'openai')) or {}))
     if quick_gelu is None and all(name in state for name in _OPENAI_SIZES):
         quick_gelu = True
     weights = {
@@ -105,7 +106,7 @@ def load_clip_weights(checkpoint: str | os.PathLike, model: str | None = None) -
     return CLIPWeights(weights, quick_gelu, f'{model} {checkpoint} ({path})' if tag else str(path))
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path, address: str) -> dict[str, Tensor]:
     try:
         if path.suffix == '.safetensors':
             state: dict[str, Any] = load_file(path)
@@ -116,12 +117,15 @@ def _read(path: Path) -> dict[str, Tensor]:
             state = state.get('state_dict', state)
     except Exception as error:  # readers raise errors of many kinds on damaged files
         raise ValueError(
-            f'{path} cannot be read as CLIP weights: {error} It is cut short, damaged or of another format; download '
-            'it again. Known are safetensors, state dicts and checkpoints of open_clip, and OpenAI archives.'
+            f'{path} cannot be read as CLIP weights: {reason_of(error)}. It is cut short, damaged, of another format, or '
+            'holds other objects, which are never loaded. Known are safetensors, state dicts and checkpoints of '
+            f'open_clip, and OpenAI archives; fetch {address or "it"} again and put it there.'
         ) from error
     strangers = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if strangers or not state:
-        raise ValueError(f'{path} holds no plain weights: {strangers[:5] or "it is empty"}.')
+        raise ValueError(
+            f'{path} holds no plain weights: {strangers[:5] or "it is empty"}; fetch {address or "another"}.'
+        )
     return {name.removeprefix('module.'): value for name, value in state.items()}
 
 
@@ -164,10 +168,10 @@ def _address(tag: dict[str, Any]) -> str:
 def _advice(checkpoint: str, model: str | None) -> str:
     missing = f'There is no file {checkpoint!r}'
     if model is None:
-        return f"{missing}. For one of open_clip's tags name the model as well, such as model='ViT-B-16'."
+        return f"{missing}. For one of open_clip's tags name the model as well (arch or model), such as 'ViT-B-16'."
     tags = list_pretrained_tags_by_model(model)
     if not tags:
         return f'{missing}, and open_clip publishes no weights of a model {model!r}.'
     openai = get_pretrained_cfg(model, 'openai')
-    fetch = f" OpenAI's file is {_address(openai)}." if openai else ''
+    fetch = f" OpenAI's file is {_address(openai)}; set checkpoint to where you put it." if openai else ''
     return f'{missing}, and it is no tag of {model}; its tags are {tags}.{fetch}'
