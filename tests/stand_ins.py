@@ -5,18 +5,19 @@ import json
 import cv2
 import numpy as np
 
+# Annotation, key of the image's path, splits.
 LAYOUTS = {
-    'CUHKPEDES': ('reid_raw.json', 'file_path'),
-    'ICFGPEDES': ('ICFG-PEDES.json', 'file_path'),
-    'RSTPReid': ('data_captions.json', 'img_path'),
+    'CUHKPEDES': ('reid_raw.json', 'file_path', ('train', 'val', 'test')),
+    'ICFGPEDES': ('ICFG-PEDES.json', 'file_path', ('train', 'test')),
+    'RSTPReid': ('data_captions.json', 'img_path', ('train', 'val', 'test')),
 }
 
 
 def write_persons(root, kind, captions, persons=4):
     """Write ``persons`` of every split, with two images each and the same captions of every image."""
-    annotation, key = LAYOUTS[kind]
+    annotation, key, splits = LAYOUTS[kind]
     entries = []
-    for number, split in enumerate(('train', 'val', 'test')):
+    for number, split in enumerate(splits):
         for person in range(persons):
             for view in range(2):
                 path = f'{split}/{person}_{view}.png'

@@ -70,11 +70,9 @@ def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
     assert json.loads((tmp_path / 'figures.json').read_text()).keys() >= {'t2i/R@1', 'i2t/mAP'}
     (log,) = (tmp_path / 'run').glob('*/*.log')
     text = log.read_text()
-    for line in (
-        'Fine-tuning on RSTPReid from weights of CUHK-PEDES.',
-        'Words: 3 carried over, 2 new, 1 dropped.',
-        'started anew: heads.identity (4 classes), queue.',
-    ):
+    excerpt = re.search(r'```\n(Fine-tuning on .*?)```', PAGE, re.DOTALL)[1].splitlines()
+    assert len(excerpt) == 3
+    for line in excerpt:
         assert text.count(line) == 1, line  # the test of the best epoch loads weights of the same data
     assert 'size mismatch' not in text
     assert 'do not match exactly' not in text

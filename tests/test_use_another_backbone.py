@@ -6,11 +6,13 @@ import runpy
 import shlex
 from pathlib import Path
 
+import mmpretrain
 import open_clip
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import get_torchvision_models
 from models.tiny_clip import IMAGE_ARCH, TEXT_ARCH, save_weights, tiny_clip
 from stand_ins import small_run, write_persons
 
@@ -152,3 +154,15 @@ def test_tags_are_those_of_open_clip():
     for model, tag in (('ViT-B-16', 'laion2b_s34b_b88k'), ('RN50', 'yfcc15m')):
         assert tag in PAGE
         assert tag in open_clip.list_pretrained_tags_by_model(model)
+
+
+def test_other_weights_are_those_that_mmpretrain_and_torchvision_publish():
+    published = ''.join(
+        path.read_text() for path in Path(mmpretrain.__file__).parent.glob('.mim/configs/*/metafile.yml')
+    )
+    addresses = re.findall(r"'(https://[^']+)'", PAGE)
+    assert len(addresses) == 2
+    for address in addresses:
+        assert address in published
+    (name,) = re.findall(r"'torchvision://([^']+)'", PAGE)
+    assert name in get_torchvision_models()

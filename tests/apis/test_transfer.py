@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from stand_ins import LAYOUTS
 from tiny_checkpoint import CONFIG, write_checkpoint
 
 import mmtbps
@@ -18,11 +19,6 @@ from mmtbps.utils.config import read_config
 ROOT = Path(mmtbps.__file__).parents[1]
 TOOLS = ROOT / 'tools' / 'analysis_tools'
 KNOWN = 'a man in'
-LAYOUTS = {
-    'CUHKPEDES': ('reid_raw.json', 'file_path', {}),
-    'ICFGPEDES': ('ICFG-PEDES.json', 'file_path', dict(num_val_ids=0)),
-    'RSTPReid': ('data_captions.json', 'img_path', {}),
-}
 NAMES = ['CUHK-PEDES', 'ICFG-PEDES', 'RSTPReid', 'ToyPEDES']
 
 
@@ -30,7 +26,7 @@ NAMES = ['CUHK-PEDES', 'ICFG-PEDES', 'RSTPReid', 'ToyPEDES']
 def sources(tmp_path, write_json):
     """Configs of four test sets: three persons with two images, one caption each of 6 words; 3 are known."""
     configs = []
-    for kind, (annotation, key, settings) in LAYOUTS.items():
+    for kind, (annotation, key, _) in LAYOUTS.items():
         root = tmp_path / kind
         root.mkdir()
         entries = [
@@ -41,6 +37,7 @@ def sources(tmp_path, write_json):
             for view in range(2)
         ]
         write_json(root, entries, name=annotation, path_key=key)
+        settings = dict(num_val_ids=0) if kind == 'ICFGPEDES' else {}
         configs.append(dict(type=kind, data_root=str(root), split='test', test_mode=True, **settings))
     drawing = dict(num_train_ids=1, num_val_ids=1, num_test_ids=3)
     toy = dict(type='ToyPEDES', data_root=str(tmp_path / 'toy'), drawing=drawing, split='test', test_mode=True)
