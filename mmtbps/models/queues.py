@@ -77,11 +77,16 @@ class CrossModalQueue(nn.Module):
         Args:
             image_keys: (N, dim).
             text_keys: (N, dim).
-            person_ids: (N,), not negative.
+            person_ids: (N,), integers, not negative.
 
         Raises:
-            ValueError: If the shapes do not fit.
+            ValueError: If the shapes do not fit or the identities are no integers.
         """
+        if person_ids.ndim != 1 or person_ids.is_floating_point():
+            raise ValueError(
+                'CrossModalQueue: person_ids must be integers of shape (N,), got '
+                f'{person_ids.dtype} of shape {tuple(person_ids.shape)}'
+            )
         expected = (len(person_ids), self.dim)
         for name, keys in (('image_keys', image_keys), ('text_keys', text_keys)):
             if keys.shape != expected:
@@ -127,7 +132,7 @@ class CrossModalQueue(nn.Module):
         slots = (self.pointer + kept) % self.size
         self.image.index_copy_(1, slots, image_keys[kept].t().to(self.image.dtype))
         self.text.index_copy_(1, slots, text_keys[kept].t().to(self.text.dtype))
-        self.person_ids.index_copy_(0, slots, person_ids[kept])
+        self.person_ids.index_copy_(0, slots, person_ids[kept].to(self.person_ids.dtype))
         self.pointer.add_(count).remainder_(self.size)
         self.fill.add_(count).clamp_(max=self.size)
 

@@ -68,6 +68,14 @@ def test_keeps_its_own_dtype(dtype):
     assert queue.person_ids.dtype is torch.int64
 
 
+@pytest.mark.parametrize('dtype', [torch.int32, torch.int16, torch.uint8])
+def test_identities_of_other_integers(dtype):
+    queue = CrossModalQueue(3, 2)
+    commit(queue, torch.rand(2, 2, dtype=torch.bfloat16), torch.rand(2, 2), torch.tensor([5, 7], dtype=dtype))
+    assert queue.person_ids.tolist() == [5, 7, -1]
+    assert queue.person_ids.dtype is torch.int64
+
+
 def test_all_of_it_is_saved():
     queue = CrossModalQueue(3, 2)
     commit(queue, *torch.randn(2, 4, 2), torch.arange(4))
@@ -97,5 +105,8 @@ def test_shapes_are_checked():
     queue = CrossModalQueue(4, 3)
     with pytest.raises(ValueError, match=r'text_keys must have shape \(2, 3\).*got \(2, 4\)'):
         queue.stage(torch.rand(2, 3), torch.rand(2, 4), torch.arange(2))
+    for ids in (torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2)):
+        with pytest.raises(ValueError, match='person_ids must be integers of shape'):
+            queue.stage(torch.rand(2, 3), torch.rand(2, 3), ids)
     with pytest.raises(ValueError, match='at least 1, got 0 and 3'):
         CrossModalQueue(0, 3)
