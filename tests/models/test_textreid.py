@@ -1,5 +1,7 @@
 """Names of the public code to ours and back."""
 
+import re
+
 import pytest
 import torch
 from reference_vectors import FOLDER
@@ -67,6 +69,26 @@ def test_unmatched_names_are_listed(public):
     ours = textreid_to_mmtbps(public)
     with pytest.raises(ValueError, match=r'1 of .* no counterpart: heads\.itc\.temperature\.raw'):
         mmtbps_to_textreid({**ours, 'heads.itc.temperature.raw': torch.ones(())})
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'visual_model.layer1.0.conv4.weight',
+        'visual_model.fc.weight',
+        'textual_model.gru.bias_ih_l0',
+        'embed_model.v_encoder_k.stranger',
+        'embed_model.v_encoder_q.stranger',
+        'embed_model.t_embed_layer.weight.weight',
+        'embed_model.v_fc_q.1.weight',
+        'embed_model.v_queue_2',
+        'embed_model.loss_evaluator.projection2',
+    ],
+)
+def test_a_known_beginning_is_not_enough(public, name):
+    """Such a weight has no place in the model, which loads non-strictly and would drop it in silence."""
+    with pytest.raises(ValueError, match=f'1 of .* no counterpart: {re.escape(name)}'):
+        textreid_to_mmtbps({**public, name: torch.ones(1)})
 
 
 def test_copies_of_the_query_weights_must_agree(public):

@@ -1,5 +1,6 @@
 """Weights in the layout of the public code of Han et al., BMVC 2021, and back."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -7,26 +8,38 @@ from torch import Tensor
 
 __all__ = ['mmtbps_to_textreid', 'textreid_to_mmtbps']
 
-# Beginnings of names: there, here.
-_PREFIXES = (
-    ('visual_model.', 'image_stream.backbone.'),
-    ('textual_model.', 'text_stream.neck.'),
-    ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.'),
-    ('embed_model.t_encoder_k.', 'key_encoders.text_stream.neck.'),
-    ('embed_model.v_embed_layer.', 'image_projection.linear.'),
-    ('embed_model.t_embed_layer.', 'text_projection.linear.'),
-    ('embed_model.v_fc_q.', 'contrastive_neck.image.layers.'),
-    ('embed_model.t_fc_q.', 'contrastive_neck.text.layers.'),
-    ('embed_model.v_fc_k.', 'key_encoders.contrastive_neck.image.layers.'),
-    ('embed_model.t_fc_k.', 'key_encoders.contrastive_neck.text.layers.'),
-    ('embed_model.v_queue', 'queue.image'),
-    ('embed_model.t_queue', 'queue.text'),
-    ('embed_model.id_queue', 'queue.person_ids'),
-    ('embed_model.queue_ptr', 'queue.pointer'),
-    ('embed_model.loss_evaluator.projection', 'heads.identity.projection'),
+# What follows the beginnings of names, the same there and here.
+_WEIGHTS = r'(weight|bias)'
+_NORM = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
+_RESNET = (
+    rf'(layer\d\.\d+\.)?(conv[123]\.weight|bn[123]\.{_NORM})|layer\d\.\d+\.downsample\.(0\.weight|1\.{_NORM})'
+    rf'|attnpool\.(positional_embedding|[qkvc]_proj\.{_WEIGHTS})'
+)
+_GRU = r'gru\.weight_[ih]h_l0(_reverse)?'
+_MLP = rf'[02]\.{_WEIGHTS}'
+# Beginnings of names there and here, and what may follow.
+_NAMES = (
+    ('visual_model.', 'image_stream.backbone.', _RESNET),
+    ('textual_model.', 'text_stream.neck.', _GRU),
+    ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.', _RESNET),
+    ('embed_model.t_encoder_k.', 'key_encoders.text_stream.neck.', _GRU),
+    ('embed_model.v_embed_layer.', 'image_projection.linear.', _WEIGHTS),
+    ('embed_model.t_embed_layer.', 'text_projection.linear.', _WEIGHTS),
+    ('embed_model.v_fc_q.', 'contrastive_neck.image.layers.', _MLP),
+    ('embed_model.t_fc_q.', 'contrastive_neck.text.layers.', _MLP),
+    ('embed_model.v_fc_k.', 'key_encoders.contrastive_neck.image.layers.', _MLP),
+    ('embed_model.t_fc_k.', 'key_encoders.contrastive_neck.text.layers.', _MLP),
+    ('embed_model.v_queue', 'queue.image', ''),
+    ('embed_model.t_queue', 'queue.text', ''),
+    ('embed_model.id_queue', 'queue.person_ids', ''),
+    ('embed_model.queue_ptr', 'queue.pointer', ''),
+    ('embed_model.loss_evaluator.projection', 'heads.identity.projection', ''),
 )
 # The public code stores the query encoders under two names each.
-_TWINS = (('embed_model.v_encoder_q.', 'visual_model.'), ('embed_model.t_encoder_q.', 'textual_model.'))
+_TWINS = (
+    ('embed_model.v_encoder_q.', 'visual_model.', _RESNET),
+    ('embed_model.t_encoder_q.', 'textual_model.', _GRU),
+)
 # These have one dimension more there.
 _LEADING_ONE = ('queue.person_ids', 'queue.pointer')
 # The public code keeps the word table in a file of its own.
@@ -53,7 +66,7 @@ def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = 
     differing = [name for name, twin in twins.items() if twin not in state or not torch.equal(state[name], state[twin])]
     if differing:
         raise ValueError(f'these weights are not those of the query encoder of the same name: {_listed(differing)}')
-    result = _rename_all({name: value for name, value in state.items() if name not in twins}, _PREFIXES)
+    result = _rename_all({name: value for name, value in state.items() if name not in twins}, _NAMES)
     for name in result.keys() & _LEADING_ONE:
         result[name] = result[name].squeeze(0)
     if 'queue.person_ids' in result:
@@ -78,30 +91,34 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     state = {name: value for name, value in state.items() if name not in (*_TABLES, _FILL)}
     state.update({name: state[name].unsqueeze(0) for name in _LEADING_ONE if name in state})
-    result = _rename_all(state, [(here, there) for there, here in _PREFIXES])
+    result = _rename_all(state, _reversed(_NAMES))
     if any(name.startswith('key_encoders.') for name in state):
         for name, value in list(result.items()):
-            twin = _rename(name, [(here, there) for there, here in _TWINS])
+            twin = _rename(name, _reversed(_TWINS))
             if twin is not None:
                 result[twin] = value
     return result
 
 
-def _rename(name: str, prefixes: Iterable[tuple[str, str]]) -> str | None:
-    """Exchange the beginning of a name; None if no beginning fits."""
-    for old, new in prefixes:
-        if name.startswith(old):
+def _reversed(names: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    return [(here, there, rest) for there, here, rest in names]
+
+
+def _rename(name: str, names: Iterable[tuple[str, str, str]]) -> str | None:
+    """Exchange the beginning of a name; None if no beginning with what may follow fits."""
+    for old, new, rest in names:
+        if name.startswith(old) and re.fullmatch(rest, name.removeprefix(old)):
             return new + name.removeprefix(old)
     return None
 
 
-def _rename_all(state: Mapping[str, Tensor], prefixes: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+def _rename_all(state: Mapping[str, Tensor], names: Iterable[tuple[str, str, str]]) -> dict[str, Tensor]:
     """Exchange the beginnings of all names.
 
     Raises:
         ValueError: If a name fits none; it lists all such names.
     """
-    renamed = {name: _rename(name, prefixes) for name in state}
+    renamed = {name: _rename(name, names) for name in state}
     unmatched = [name for name, new in renamed.items() if new is None]
     if unmatched:
         raise ValueError(
