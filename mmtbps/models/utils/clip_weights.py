@@ -117,8 +117,8 @@ def _read(path: Path, address: str) -> dict[str, Tensor]:
             state = state.get('state_dict', state)
     except Exception as error:  # readers raise errors of many kinds on damaged files
         raise ValueError(
-            f'{path} cannot be read as CLIP weights: {reason_of(error)}. It is cut short, damaged, of another format, or '
-            'holds other objects, which are never loaded. Known are safetensors, state dicts and checkpoints of '
+            f'{path} cannot be read as CLIP weights: {reason_of(error)}. It is cut short, damaged, of another format, '
+            'or holds other objects, which are never loaded. Known are safetensors, state dicts and checkpoints of '
             f'open_clip, and OpenAI archives; fetch {address or "it"} again and put it there.'
         ) from error
     strangers = [name for name, value in state.items() if not isinstance(value, Tensor)]
