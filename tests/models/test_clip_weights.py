@@ -76,9 +76,19 @@ def test_the_archive_reader_agrees_with_torch(archive):
 @pytest.mark.parametrize('config', [True, False])
 def test_the_config_beside_a_file_tells_the_activation(tmp_path, config):
     path = save_weights(tiny_clip(), tmp_path / 'open_clip_model.safetensors')
-    (tmp_path / 'open_clip_config.json').write_text(json.dumps({'model_cfg': {'quick_gelu': config}}))
+    model = dict(embed_dim=16, text_cfg={}, quick_gelu=config)
+    (tmp_path / 'open_clip_config.json').write_text(json.dumps(dict(model_cfg=model)))
 
     assert bool(initialise(CLIPViT, path, quick_gelu=not config).quick_gelu) == config
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"model_cfg": 3}', '{"model_cfg": {"embed_dim": 4}}'])
+def test_a_broken_config_beside_a_file_is_named(tmp_path, text):
+    path = save_weights(tiny_clip(), tmp_path / 'a.pt')
+    (tmp_path / 'open_clip_config.json').write_text(text)
+
+    with pytest.raises(ValueError, match=r'open_clip_config\.json is no .*Fetch it again'):
+        load_clip_weights(path)
 
 
 def test_a_name_tells_the_activation_and_silence_keeps_the_setting(tmp_path):

@@ -1,8 +1,6 @@
 """Encode every word of data sets with a text encoder, for frozen word embeddings."""
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -14,6 +12,7 @@ from mmtbps.datasets.annotation import SPLITS
 from mmtbps.datasets.verify import datasets_of_config
 from mmtbps.datasets.vocabulary import collect_words
 from mmtbps.models import CLIPWordEncoder, SentenceTransformerWordEncoder
+from mmtbps.models.utils.clip_weights import read_model_config
 from mmtbps.utils.word_vectors import WordVectors
 
 
@@ -47,7 +46,7 @@ def read_arch(arch: str) -> str | dict[str, Any]:
     """Read the sizes of a text tower from open_clip's config file; names of models stay."""
     if not arch.endswith('.json'):
         return arch
-    model = json.loads(Path(arch).read_text(encoding='utf-8'))['model_cfg']
+    model = read_model_config(arch)
     return dict(model['text_cfg'], embed_dim=model['embed_dim'])
 
 

@@ -16,7 +16,7 @@ from mmtbps.utils.checkpoint import load_checkpoint_file, reason_of
 
 from .torchscript_archive import is_torchscript, read_torchscript_weights
 
-__all__ = ['CLIPWeights', 'load_clip_weights']
+__all__ = ['CLIPWeights', 'load_clip_weights', 'read_model_config']
 
 # OpenAI stores these sizes among the weights, others do not.
 _OPENAI_SIZES = ('context_length', 'input_resolution', 'vocab_size')
@@ -106,6 +106,32 @@ def load_clip_weights(checkpoint: str | os.PathLike, model: str | None = None) -
     return CLIPWeights(weights, quick_gelu, f'{model} {checkpoint} ({path})' if tag else str(path))
 
 
+def read_model_config(path: str | os.PathLike) -> dict[str, Any]:
+    """Read the sizes of a model from the ``open_clip_config.json`` that open_clip publishes beside its files.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its ``model_cfg``: ``embed_dim``, ``vision_cfg``, ``text_cfg`` and, for some, ``quick_gelu``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no such file.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:  # no text, or no JSON
+        raise ValueError(f'{path} is no JSON: {error}. Fetch it again from where the weights came from.') from error
+    model = content.get('model_cfg') if isinstance(content, dict) else None
+    if not isinstance(model, dict) or not {'embed_dim', 'text_cfg'} <= set(model):
+        raise ValueError(
+            f"{path} is no config of open_clip: it needs 'model_cfg' with 'embed_dim' and 'text_cfg'. Fetch it again "
+            'from where the weights came from.'
+        )
+    return model
+
+
 def _read(path: Path, address: str) -> dict[str, Tensor]:
     try:
         if path.suffix == '.safetensors':
@@ -133,7 +159,7 @@ def _quick_gelu_of_config(path: Path, model: str | None) -> bool | None:
     """Activation by the config that open_clip publishes beside its files, or by the model's name."""
     config = path.with_name('open_clip_config.json')
     if config.is_file():
-        return bool(json.loads(config.read_text(encoding='utf-8'))['model_cfg'].get('quick_gelu', False))
+        return bool(read_model_config(config).get('quick_gelu', False))
     if model is not None and (open_clip.get_model_config(model) or {}).get('quick_gelu'):
         return True
     return None
