@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import MMDistributedDataParallel, convert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from tiny_retriever import cm_moco_config, dual_stream_config, make_batch
@@ -95,6 +95,12 @@ def test_each_hook_demands_the_other(model, present, missing):
         return
     with pytest.raises(RuntimeError, match=f'{present[0]} works together with {missing}; add dict'):
         runner.hooks[0].before_train(runner)
+
+
+def test_a_hook_of_a_derived_class_serves(model):
+    derived = [type(f'Own{name}', (HOOKS.get(name),), {})() for name in NAMES]
+    for hook in derived:
+        hook.before_train(SimpleNamespace(model=model, hooks=derived))
 
 
 def test_staged_keys_of_an_earlier_iteration(model):
@@ -187,23 +193,29 @@ class Collapse(Hook):
         assert not runner.model.queue.staged
 
 
-def test_in_a_runner(tmp_path):
-    """Log, checkpoint and resume, through MMEngine's own loop."""
-    runner = Runner(
+def build_runner(work_dir, max_epochs=2, **kwargs):
+    return Runner(
         model=cm_moco_config(momentum=0.9),
-        work_dir=str(tmp_path),
+        work_dir=str(work_dir),
         train_dataloader=dict(
             dataset=[0, 1, 2], batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=_batch_of
         ),
-        train_cfg=dict(by_epoch=True, max_epochs=2),
+        train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
         optim_wrapper=dict(
             type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3), constructor='GroupedOptimWrapperConstructor'
         ),
         default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
         custom_hooks=[*(dict(type=name) for name in NAMES), dict(type='QueueStatusHook', interval=2)],
         default_scope='mmtbps',
-        experiment_name='momentum-contrast',
+        randomness=dict(seed=0),
+        experiment_name=f'momentum-contrast-{work_dir.name}',
+        **kwargs,
     )
+
+
+def test_in_a_runner(tmp_path):
+    """Log and checkpoint, through MMEngine's own loop."""
+    runner = build_runner(tmp_path)
     runner.register_hook(Collapse())
     model = runner.train()
     assert model.queue.fill == 20
@@ -215,6 +227,24 @@ def test_in_a_runner(tmp_path):
     assert lines[1]['queue_fill'] == pytest.approx(4 / 20)
     assert lines[-1]['queue_fill'] == pytest.approx(1.0)
     assert {'positive_similarity', 'hardest_negative_similarity', 'queue_masked', 'image_std'} <= lines[-1].keys()
+
+
+def test_resumed_is_uninterrupted(tmp_path):
+    expected = build_runner(tmp_path / 'whole').train().state_dict()
+    build_runner(tmp_path / 'part', max_epochs=1).train()
+    resumed = build_runner(tmp_path / 'again', resume=True, load_from=str(tmp_path / 'part' / 'epoch_1.pth')).train()
+    for name, value in resumed.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_batch_norms_of_queries_and_keys_become_synchronised(model):
+    norms = [name for name, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    state = model.state_dict()
+    converted = convert_sync_batchnorm(model, 'torch')  # what `sync_bn = 'torch'` in a config does
+    modules = dict(converted.named_modules())
+    assert any(name.startswith('key_encoders') for name in norms)
+    assert all(isinstance(modules[name], torch.nn.SyncBatchNorm) for name in norms)
+    assert converted.state_dict().keys() == state.keys()
 
 
 def _batch_of(items):
