@@ -1,5 +1,6 @@
 """What the command line's switches mean for a config."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def apply_train_options(
         if resume != 'auto' or find_latest_checkpoint(cfg.work_dir):
             cfg.resume = True
             cfg.load_from = None if resume == 'auto' else resume
+        else:
+            warnings.warn(f'{cfg.work_dir} holds no checkpoint to resume from: training starts anew.', stacklevel=2)
     if amp:
         enable_amp(cfg)
     if not validate:

@@ -37,6 +37,8 @@ def check_dependencies() -> None:
     _check_opencv()
     # What mmcv-lite leaves out is not needed here, so that the advice to install mmcv would mislead.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    # MMEngine's import, about which its users can do nothing; setup.py asks for a setuptools that has it.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
 def _check_version(module: str, names: tuple[str, ...], wanted: str) -> None:

@@ -37,7 +37,7 @@ _CLOSED_DICTS = {
     'auto_scale_lr': {'base_batch_size', 'enable'},
 }
 # So close that it is a slip of the pen; a config's own variables have names of their own.
-_CUTOFF = 0.85
+_CUTOFF = 0.8
 
 
 def read_config(name: str) -> Config:
@@ -75,7 +75,7 @@ def check_config(cfg: Config) -> None:
         faults += _near_misses(path, component, _arguments(component['type']))
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Misspelt config keys{source}: ' + '; '.join(dict.fromkeys(faults)) + '.')
+        raise ValueError(f'Misspelt config keys{source}: ' + '; '.join(dict.fromkeys(faults)))
 
 
 def _node(cfg: Config, path: str) -> Any:

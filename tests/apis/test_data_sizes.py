@@ -48,7 +48,8 @@ def test_without_training_set_and_checkpoint_there_is_an_error():
 def test_the_first_run_of_a_job_that_always_resumes_starts_from_load_from(tmp_path):
     cfg = make_config()
     cfg.update(work_dir=str(tmp_path), load_from='start.pth', resume=False)
-    apply_train_options(cfg, resume='auto')
+    with pytest.warns(UserWarning, match='holds no checkpoint to resume from'):
+        apply_train_options(cfg, resume='auto')
     assert (cfg.resume, cfg.load_from) == (False, 'start.pth')
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
     apply_train_options(cfg, resume='auto')

@@ -24,6 +24,7 @@ def test_a_config_with_variables_of_its_own_passes():
     ('options', 'message'),
     [
         (dict(train_dataloder=dict()), r'train_dataloder is unknown, did you mean train_dataloader\?'),
+        (dict(modle=dict(momentum=1)), r'modle is unknown, did you mean model\?'),
         (dict(optim_wraper=dict()), r'did you mean optim_wrapper\?'),
         (dict(default_hooks=dict(chekpoint=dict())), r'did you mean default_hooks\.checkpoint\?'),
         (dict(env_cfg=dict(cudnn_benchmrk=True)), r'env_cfg\.cudnn_benchmrk is unknown'),
