@@ -15,6 +15,7 @@ from mmtbps.utils.checkpoint import load_checkpoint_file
 from mmtbps.utils.config import MMENGINE_HOOKS, check_config
 
 from .data_sizes import resolve_data_sizes
+from .downloads import explained_downloads
 from .options import add_feature_dump
 from .origin import describe_origin
 
@@ -56,10 +57,14 @@ def train(cfg: Config) -> dict[str, float]:
 
     Returns:
         The metrics on the test set; empty if the config has none.
+
+    Raises:
+        FileNotFoundError: If pretrained weights cannot be downloaded.
     """
     runner = build_runner(cfg)
     tested = runner.test_loop is not None  # built here: what is wrong with the test set shows before the training
-    runner.train()
+    with explained_downloads(cfg):
+        runner.train()
     if not tested:
         return {}
     barrier()  # the main process may still be writing the best epoch
