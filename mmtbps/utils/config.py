@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmtbps import registry
+from mmtbps.datasets.base import TBPSDataset
 
 __all__ = ['MMENGINE_HOOKS', 'check_config', 'read_config']
 
@@ -53,7 +54,7 @@ def read_config(name: str) -> Config:
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse keys that are misspelt.
+    """Refuse keys that are misspelt, and arguments of one data set that a config hands to another.
 
     At the top level, in ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``, MMEngine ignores an unknown key or takes
     it for something new. A component's constructor refuses it, yet some are built after hours of training, and some
@@ -72,10 +73,12 @@ def check_config(cfg: Config) -> None:
         unknown = [key for key in _node(cfg, path) if key not in known]
         faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]
     for path, component in _components('', cfg):
-        faults += _near_misses(path, component, _arguments(component['type']))
+        known = _arguments(component['type'])
+        misses = list(_near_misses(path, component, known))
+        faults += misses or _inherited_from_another_data_set(path, component, known)
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Misspelt config keys{source}: ' + '; '.join(dict.fromkeys(faults)))
+        raise ValueError(f'Config keys that nothing reads{source}: ' + '; '.join(dict.fromkeys(faults)))
 
 
 def _node(cfg: Config, path: str) -> Any:
@@ -92,6 +95,18 @@ def _near_misses(path: str, keys: Iterable[str], known: Collection[str]) -> Iter
             close = difflib.get_close_matches(key, known, n=1, cutoff=_CUTOFF)
             if close:
                 yield f'{prefix}{key} is unknown, did you mean {prefix}{close[0]}?'
+
+
+def _inherited_from_another_data_set(path: str, component: dict, known: Collection[str]) -> Iterator[str]:
+    name = component['type']
+    dataset = registry.DATASETS.get(name) if isinstance(name, str) else name
+    if inspect.isclass(dataset) and issubclass(dataset, TBPSDataset):
+        for key in component:
+            if key not in known and key != '_scope_':
+                yield (
+                    f"{path}.{key} is no argument of {dataset.__name__}. If another data set's config is the base, "
+                    f'inherit from one without {key}, or give the whole dataset anew, with _delete_=True'
+                )
 
 
 def _components(path: str, node: Any) -> Iterator[tuple[str, dict]]:

@@ -53,6 +53,10 @@ def test_a_config_with_variables_of_its_own_passes():
             dict(optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', weight_decy=0.0))),
             r'did you mean optim_wrapper\.optimizer\.weight_decay\?',
         ),
+        (
+            dict(train_dataloader=dict(dataset=dict(type='PersonCaptions', drawing=dict(num_train_ids=4)))),
+            r'train_dataloader\.dataset\.drawing is no argument of PersonCaptions\. .* with _delete_=True',
+        ),
     ],
 )
 def test_keys_without_effect_are_errors(options, message):
