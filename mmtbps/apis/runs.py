@@ -62,6 +62,7 @@ def train(cfg: Config) -> dict[str, float]:
         FileNotFoundError: If pretrained weights cannot be downloaded.
     """
     runner = build_runner(cfg)
+    _compile_model(runner)
     tested = runner.test_loop is not None  # built here: what is wrong with the test set shows before the training
     with explained_downloads(cfg):
         runner.train()
@@ -70,6 +71,19 @@ def train(cfg: Config) -> dict[str, float]:
     barrier()  # the main process may still be writing the best epoch
     runner.message_hub.update_info('tested_weights', _load_best_epoch(runner))
     return runner.test()
+
+
+def _compile_model(runner: Runner) -> None:
+    """Obey ``compile=True`` or ``compile=dict(...)``: the model says what of it is worth compiling.
+
+    MMEngine would compile the whole training step, once more for other lengths of captions and, with the optimizer in
+    it, for every learning rate.
+    """
+    settings = runner.cfg.pop('compile', None)
+    if settings is not None and settings is not False:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.compile(**({} if settings is True else settings))
+        runner.logger.info('The model is compiled in its first two training steps, which may take minutes.')
 
 
 def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, float]:  # noqa: PT028

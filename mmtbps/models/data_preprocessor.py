@@ -104,8 +104,6 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
         self.pad_id = pad_id
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    # Lists of any length: torch.compile would take every batch for another program.
-    @torch.compiler.disable
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a batch.
 

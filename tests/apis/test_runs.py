@@ -15,6 +15,7 @@ from mmtbps.apis import build_runner, train
 from mmtbps.apis import test as run_test
 from mmtbps.apis.options import apply_train_options
 from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.models import DualStreamRetriever
 from mmtbps.registry import MODELS
 from mmtbps.utils.checkpoint import load_checkpoint_file
 
@@ -139,3 +140,16 @@ def test_weights_that_do_not_fit_are_refused(config, checkpoint, stream, change,
     cfg.merge_from_dict(dict(model={stream: change}))
     with pytest.raises(ValueError, match=message):
         run_test(cfg, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ('setting', 'expected'), [(True, [{}]), ({'dynamic': True}, [{'dynamic': True}]), (False, []), (None, [])]
+)
+def test_the_model_is_asked_to_compile_itself(config, monkeypatch, setting, expected):
+    asked = []
+    monkeypatch.setattr(DualStreamRetriever, 'compile', lambda model, **settings: asked.append(settings))
+    monkeypatch.setattr(Runner, 'train', lambda runner: asked.append(runner.cfg.get('compile')))
+    cfg = config(validate=False)
+    cfg.compile, cfg.test_cfg, cfg.test_dataloader, cfg.test_evaluator = setting, None, None, None
+    train(cfg)
+    assert asked == [*expected, None]  # nothing is left for MMEngine to compile

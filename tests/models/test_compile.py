@@ -1,8 +1,10 @@
-"""``compile=...`` in a config: MMEngine compiles ``train_step``."""
+"""``compile=...`` in a config: the streams are compiled."""
 
+import pytest
 import torch
 from mmengine.optim import OptimWrapper
-from tiny_retriever import cm_moco_config, make_batch
+from tiny_retriever import cm_moco_config, dual_stream_config, make_batch
+from torch import nn
 
 from mmtbps.registry import MODELS
 
@@ -17,32 +19,89 @@ def packed_batch(seed):
     return dict(inputs=dict(image=image), data_samples=samples)
 
 
-def test_compiled_steps_equal_eager_ones_and_are_not_compiled_anew():
-    graphs = []
+@MODELS.register_module()
+class OneConvolution(nn.Module):
+    """As small a stream of images as can be."""
 
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 24, 8, stride=8)
+
+    def forward(self, images):
+        return self.convolution(images).relu().mean(dim=(2, 3))
+
+
+PREPROCESSOR = dict(type='TBPSDataPreprocessor', mean=[128] * 3, std=[50] * 3)
+
+
+@pytest.fixture
+def graphs():
+    """What Dynamo hands to the backend."""
+    torch._dynamo.reset()
+    yield []
+    torch._dynamo.reset()
+
+
+def counting_backend(graphs):
     def backend(graph, _):
         graphs.append(graph)
         return graph.forward
 
-    preprocessor = dict(type='TBPSDataPreprocessor', mean=[128] * 3, std=[50] * 3)
-    torch._dynamo.reset()
-    models, wrappers = [], []
-    for _ in range(2):
-        torch.manual_seed(0)
-        models.append(MODELS.build(cm_moco_config(data_preprocessor=preprocessor, momentum=0.5)).train())
-        weights = [weight for weight in models[-1].parameters() if weight.requires_grad]
-        wrappers.append(OptimWrapper(torch.optim.Adam(weights, lr=1e-3, fused=True)))
-    steps = [models[0].train_step, torch.compile(models[1].train_step, backend=backend)]
+    return backend
+
+
+def training_of(config):
+    torch.manual_seed(0)
+    model = MODELS.build(config).train()
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    return model, OptimWrapper(torch.optim.Adam(weights, lr=1e-3))
+
+
+def train_step(model, wrapper, step):
+    # Another learning rate for every step, as during a warm-up.
+    wrapper.param_groups[0]['lr'] = 1e-3 * (step + 1)
+    if hasattr(model, 'queue'):
+        model.update_key_encoders()
+    losses = model.train_step(packed_batch(step), wrapper)
+    if hasattr(model, 'queue'):
+        model.queue.commit()
+    return losses
+
+
+@pytest.mark.parametrize('make_config', [dual_stream_config, cm_moco_config])
+def test_compiled_steps_equal_eager_ones_and_are_not_compiled_anew(graphs, make_config):
+    (eager, eager_wrapper), (compiled, wrapper) = (
+        training_of(make_config(data_preprocessor=PREPROCESSOR)) for _ in range(2)
+    )
+    names = list(compiled.state_dict())
+    compiled.compile(backend=counting_backend(graphs))
     counts = []
-    for seed in range(6):
-        logged = []
-        for model, wrapper, step in zip(models, wrappers, steps, strict=True):
-            model.update_key_encoders()
-            logged.append(step(packed_batch(seed), wrapper))
-            model.queue.commit()
-        torch.testing.assert_close(logged[1], logged[0], rtol=1e-4, atol=1e-5)
+    for step in range(8):
+        logged = train_step(compiled, wrapper, step)
+        torch.testing.assert_close(logged, train_step(eager, eager_wrapper, step), rtol=1e-4, atol=1e-5)
         counts.append(len(graphs))
-    # Lengths of captions become dynamic in the course of the first steps.
-    assert counts[0] > 0
-    assert counts[3:] == counts[3:4] * 3
-    assert models[1].queue.fill == 20
+    assert list(compiled.state_dict()) == names
+    # Per pair of streams: the images, and the words of captions of the first length and of any other.
+    pairs = 1 if make_config is dual_stream_config else 2
+    assert counts[0] == 2 * pairs
+    assert counts[-1] == counts[2] == 3 * pairs
+
+
+def test_evaluation_stays_eager(graphs):
+    model, _ = training_of(dual_stream_config(data_preprocessor=PREPROCESSOR))
+    model.compile(backend=counting_backend(graphs))
+    model.eval()
+    with torch.no_grad():
+        samples = model.val_step(packed_batch(0))
+    assert len(samples) == 4
+    assert graphs == []
+
+
+def test_steps_of_the_default_backend(graphs):
+    """Real kernels, few of them: compiling takes its time."""
+    config = dual_stream_config(data_preprocessor=PREPROCESSOR, image_stream=dict(type='OneConvolution'))
+    (eager, eager_wrapper), (compiled, wrapper) = training_of(config), training_of(config)
+    compiled.compile()
+    for step in range(2):
+        expected = train_step(eager, eager_wrapper, step)
+        torch.testing.assert_close(train_step(compiled, wrapper, step), expected, rtol=1e-4, atol=1e-5)

@@ -163,6 +163,10 @@ class CMMoCoRetriever(DualStreamRetriever):
         text = neck['text'](text) if neck else self.text_projection(text)
         return F.normalize(promote(image), dim=1), F.normalize(promote(text), dim=1)
 
+    def _streams(self) -> list[nn.Module]:
+        keys: Any = self.key_encoders
+        return [*super()._streams(), keys['image_stream'], keys['text_stream']]
+
     def _query_key_modules(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Give each query module with its key module."""
         for name, key in self.key_encoders.items():

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel, ModuleDict
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmtbps.registry import MODELS
 
@@ -14,8 +14,6 @@ from ..utils import PairEmbeddings, promote
 __all__ = ['DualStreamRetriever']
 
 
-# torch.compile would take the numbers for constants, and every batch for another program.
-@torch.compiler.disable
 def _person_ids(samples: list[DataSample], device: torch.device) -> Tensor:
     """Identities of the samples, (N,)."""
     return torch.tensor([sample.person_id for sample in samples], device=device)
@@ -126,6 +124,23 @@ class DualStreamRetriever(BaseModel):
         pairs = self.embed_pairs(inputs, _person_ids(data_samples, images.device))
         return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the streams, which do nearly all the work of a training step, each for itself and in place.
+
+        What depends on the lengths of captions is thus apart from the images, and compiled twice: for the first length
+        and for all others. :meth:`predict` stays eager: its batches have many sizes.
+
+        Args:
+            *args: See :func:`torch.compile`.
+            **kwargs: See :func:`torch.compile`.
+        """
+        for stream in self._streams():
+            stream.compile(*args, **kwargs)
+
+    def _streams(self) -> list[nn.Module]:
+        return [self.image_stream, self.text_stream]
+
+    @torch.compiler.set_stance('force_eager')
     def predict(self, inputs: dict[str, Any], data_samples: list[DataSample] | None = None) -> list[DataSample]:
         """Embed images and their captions.
 
