@@ -1,10 +1,8 @@
 """Where on an image a sentence finds its match."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import mmcv
@@ -13,13 +11,17 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from mmtbps.models.backbones import CLIPViT
+from mmtbps.evaluation.functional.checks import positive
 from mmtbps.search import ModelEncoder
 from mmtbps.search.encoders.model_encoder import prepare_images
 
 from .ranked_list import render, show_person
 
-__all__ = ['draw_saliency', 'saliency', 'without_word']
+__all__ = ['draw_saliency', 'saliency', 'smooth', 'without_word']
+
+_PLAIN = (0, 128, 255)
+_SMOOTH = 1 / 48
+"""Of the height: the deviation that maps are smoothed with, two pixels of 96."""
 
 
 def without_word(sentence: str, word: str) -> str:
@@ -36,19 +38,16 @@ def without_word(sentence: str, word: str) -> str:
 
 
 def saliency(
-    encoder: ModelEncoder,
-    image: str | Path | np.ndarray,
-    sentence: str,
-    word: str | None = None,
-    rows: int = 12,
+    encoder: ModelEncoder, image: str | Path | np.ndarray, sentence: str, word: str | None = None, steps: int = 12
 ) -> np.ndarray:
-    """Compute how much every place of an image adds to its similarity with a sentence.
+    """Compute how much every pixel of an image adds to its similarity with a sentence.
 
-    The cosine is ``<v, t> / |v|`` with the image's embedding v and the sentence's direction t. At every place of the
-    last feature map that is fine enough the activations are multiplied with the gradient of the cosine (|v| held
-    fixed) and added over the channels (HiResCAM; Draelos and Carin, 2020). Where nothing but linear layers follow the
-    map, these numbers add up to the cosine, less what the biases contribute; a mean of the gradient over all places,
-    as Grad-CAM takes it, would forget which stripe of the body a weight belongs to.
+    Integrated gradients (Sundararajan et al., ICML 2017): a plain picture is faded into the image in steps, the
+    gradients of the cosine for its pixels are averaged on the way and multiplied with what changed. So the map adds up
+    to what the image's cosine has above that of a plain picture; here it is the mean over a black, a grey and a white
+    one, as a garment of the plain picture's own colour would count for nothing. Activations times gradients of an inner
+    feature map, as Grad-CAM takes them, showed background beside the garment: activations of any place are far from
+    zero, whether it matters or not.
 
     Args:
         encoder: A trained model.
@@ -56,74 +55,35 @@ def saliency(
         sentence: The sentence.
         word: A word of it: the map then shows what the word adds, that is t is the sentence's direction less that of
             the sentence without the word. Defaults to None: the whole sentence.
-        rows: What fine enough means: the least number of rows. Defaults to 12, half of what a ResNet has left of 384
-            pixels; deeper maps of small images are so coarse that they miss garments. A ViT's grid is what it is.
+        steps: Pictures on the way. Defaults to 12; more follow the cosine more closely and take longer.
 
     Returns:
-        (h, w) float32, the size of the feature map; positive where the similarity comes from.
+        (h, w) float32, the size of the images that the model takes; positive where the similarity comes from.
 
     Raises:
-        ValueError: If the word is not in the sentence, or the image stream has no feature map.
+        ValueError: If the word is not in the sentence, or ``steps`` is below 1.
     """
+    positive(steps, 'steps')
     model = encoder.model
     texts = [sentence] if word is None else [sentence, without_word(sentence, word)]
     directions = encoder.encode_texts(texts).to(encoder.device, copy=True)
     direction = directions[0] if word is None else directions[0] - directions[1]
-    source = image if isinstance(image, np.ndarray) else str(image)
-    batch = prepare_images(model.data_preprocessor, encoder.image_loader(source)[None])
-    layer = _map_layer(model.image_stream.backbone, batch, rows)
-    with torch.enable_grad(), _watch(layer) as seen:
-        feature = model.encode_image(batch)[0]
-        score = feature @ direction / feature.detach().norm()
-    (gradient,) = torch.autograd.grad(score, seen[-1])
-    return _to_map(model.image_stream.backbone, seen[-1].detach() * gradient).float().cpu().numpy()
+    loaded = encoder.image_loader(image if isinstance(image, np.ndarray) else str(image))
+    pictures = [loaded, *(torch.full_like(loaded, level) for level in _PLAIN)]
+    target, *plain = prepare_images(model.data_preprocessor, torch.stack(pictures))
+    maps = [_integrate(model, target, start, direction, steps) for start in plain]
+    return torch.stack(maps).mean(0).float().cpu().numpy()
 
 
-@torch.no_grad()
-def _map_layer(backbone: nn.Module, images: Tensor, rows: int) -> nn.Module:
-    """Find the last layer whose output still has so many rows of places, or the last that has any."""
-    if isinstance(backbone, CLIPViT):
-        # Of the last block's output only the class token is used; its input is the last that matters everywhere.
-        return backbone.transformer.resblocks[-1].ln_1
-    found: list[tuple[nn.Module, int]] = []
-
-    def note(layer: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
-            found.append((layer, output.shape[2]))
-
-    hooks = [layer.register_forward_hook(note) for layer in backbone.modules()]
-    try:
-        backbone(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not found:
-        raise ValueError(f'{type(backbone).__name__} has no feature map (N, C, H, W), so there are no places to show.')
-    fine = [layer for layer, height in found if height >= rows]
-    return fine[-1] if fine else found[-1][0]
-
-
-@contextmanager
-def _watch(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Make a layer's output the leaf that gradients are taken for."""
-    seen: list[Tensor] = []
-
-    def replace(_: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-        seen.append(output.detach().requires_grad_())
-        return seen[-1].clone()  # a later layer may work in place
-
-    hook = layer.register_forward_hook(replace)
-    try:
-        yield seen
-    finally:
-        hook.remove()
-
-
-def _to_map(backbone: nn.Module, contributions: Tensor) -> Tensor:
-    """Add up the channels of the one image: (1, C, h, w), or a ViT's (1, 1 + h * w, C), to (h, w)."""
-    if isinstance(backbone, CLIPViT):
-        return contributions[0, 1:].sum(1).unflatten(0, backbone.grid)
-    return contributions[0].sum(0)
+def _integrate(model: nn.Module, target: Tensor, start: Tensor, direction: Tensor, steps: int) -> Tensor:
+    """Integrate the gradients of the cosine between two pictures (3, H, W): (H, W)."""
+    change = target - start
+    way = (torch.arange(steps, device=target.device) + 0.5) / steps
+    with torch.enable_grad():
+        pictures = (start + way.view(-1, 1, 1, 1) * change).requires_grad_()
+        cosines = nn.functional.normalize(model.encode_image(pictures), dim=1) @ direction
+        (gradient,) = torch.autograd.grad(cosines.sum(), pictures)
+    return (gradient.mean(0) * change).sum(0)
 
 
 def draw_saliency(
@@ -160,10 +120,16 @@ def draw_saliency(
     return render(figure, out_file)
 
 
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Smooth a map, since single pixels say little, and keep what is positive."""
+    return np.maximum(cv2.GaussianBlur(values, (0, 0), _SMOOTH * values.shape[0]), 0)
+
+
 def _overlay(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Lay the positive part of a map over a picture, BGR; without any the picture is only grey."""
     height, width = picture.shape[:2]
-    strength = cv2.resize(np.maximum(values, 0) / max(values.max(), 1e-12), (width, height))[..., None]
+    smoothed = smooth(values)
+    strength = cv2.resize(smoothed / max(smoothed.max(), 1e-12), (width, height))[..., None]
     grey = np.repeat(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
     heat = np.array([30.0, 30.0, 230.0])
     return (grey * (1 - 0.75 * strength) + heat * 0.75 * strength).astype(np.uint8)

@@ -16,7 +16,7 @@ from mmtbps.datasets.toy import sample_person, sample_shots
 from mmtbps.datasets.toy.attributes import stream
 from mmtbps.datasets.toy.scene import draw_image
 from mmtbps.search import ModelEncoder
-from mmtbps.visualization.saliency import saliency
+from mmtbps.visualization.saliency import saliency, smooth
 
 _DIFFERENT = 25
 _SMALLEST = 0.03
@@ -32,15 +32,15 @@ def draw_garment(index: int, attribute: str) -> tuple[np.ndarray, np.ndarray, st
     return image, np.abs(image.astype(int) - changed).max(2) > _DIFFERENT, colour
 
 
-def point(encoder: ModelEncoder, attribute: str, noun: str, count: int, rows: int) -> None:
+def point(encoder: ModelEncoder, attribute: str, noun: str, count: int) -> None:
     """Play the game for one garment and print how it went."""
     hits, chances, shares, areas = [], [], [], []
     for index in range(count):
         image, garment, colour = draw_garment(index, attribute)
         if garment.mean() < _SMALLEST:
             continue  # hidden, or not worn
-        values = saliency(encoder, image, f'a person wearing {colour} {noun}.', colour, rows)
-        values = cv2.resize(np.maximum(values, 0), image.shape[1::-1])
+        values = saliency(encoder, image, f'a person wearing {colour} {noun}.', colour)
+        values = cv2.resize(smooth(values), image.shape[1::-1])
         near = cv2.dilate(garment.astype(np.uint8), _TOLERANCE) > 0
         hits.append(near.flat[values.argmax()])
         chances.append(near.mean())
@@ -58,11 +58,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--count', type=int, default=120, help='how many pedestrians (default: 120)')
-    parser.add_argument('--rows', type=int, default=12, help='least number of rows of the feature map (default: 12)')
     args = parser.parse_args(argv)
     encoder = ModelEncoder(args.config, args.checkpoint)
-    point(encoder, 'top_color', 'top', args.count, args.rows)
-    point(encoder, 'bottom_color', 'bottoms', args.count, args.rows)
+    point(encoder, 'top_color', 'top', args.count)
+    point(encoder, 'bottom_color', 'bottoms', args.count)
 
 
 if __name__ == '__main__':
