@@ -9,9 +9,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
-from tiny_retriever import CONTRASTIVE_NECK, cm_moco_config, make_batch
+from tiny_retriever import CONTRASTIVE_NECK, NUM_CLASSES, cm_moco_config, make_batch
 from torch import nn
 
+from mmtbps.models.losses import alignment_rows
 from mmtbps.models.utils import PairEmbeddings
 from mmtbps.registry import HOOKS, MODELS
 
@@ -25,6 +26,7 @@ def config(exclude='row', local_loss=False, neck=None):
     model['heads']['contrastive'].update(exclude=exclude, learnable_temperature=True)
     model['heads'].update({kind: dict(type=kind, local_loss=local_loss) for kind in PAIRWISE})
     model['heads'].pop('alignment')
+    model['heads']['CMPCHead'] = dict(type='CMPCHead', num_classes=NUM_CLASSES, in_channels=16)
     return model
 
 
@@ -69,11 +71,11 @@ def train(variant, rank=None):
     return record, copy.deepcopy(model.state_dict())
 
 
-def constants_of_others(rank):
+def constants_of_others(rank, local_loss):
     """Gradient of the alignment loss when the other process's embeddings count as constants."""
     values = torch.randn(2, 2 * LOCAL, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ids = torch.arange(2 * LOCAL) // 2
-    head = MODELS.build(dict(type='AlignmentHead', gather_with_grad=False))
+    head = MODELS.build(dict(type='AlignmentHead', gather_with_grad=False, local_loss=local_loss))
     part = slice(rank * LOCAL, (rank + 1) * LOCAL)
     own = values[:, part].clone().requires_grad_()
     head.loss(PairEmbeddings(own[0], own[1], ids[part]))['loss'].backward()
@@ -84,7 +86,11 @@ def work(rank, folder):
     """One of the two processes."""
     torch.set_num_threads(1)
     dist.init_process_group('gloo', f'file://{folder}/rendezvous', rank=rank, world_size=WORLD)
-    results = dict(runs=[train(variant, rank) for variant in VARIANTS], gradient=constants_of_others(rank))
+    results = dict(
+        runs=[train(variant, rank) for variant in VARIANTS],
+        gradient=constants_of_others(rank, local_loss=False),
+        local_gradient=constants_of_others(rank, local_loss=True),
+    )
     torch.save(results, f'{folder}/{rank}.pth')
     dist.destroy_process_group()
 
@@ -127,3 +133,16 @@ def test_without_gather_with_grad_the_others_are_constants(two_processes):
     for rank, results in enumerate(two_processes):
         part = slice(rank * LOCAL, (rank + 1) * LOCAL)
         torch.testing.assert_close(results['gradient'], values.grad[:, part])
+
+
+def test_a_local_loss_without_gather_with_grad_compares_own_rows_with_constants(two_processes):
+    values = torch.randn(2, 2 * LOCAL, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ids = torch.arange(2 * LOCAL) // 2
+    for rank, results in enumerate(two_processes):
+        part = slice(rank * LOCAL, (rank + 1) * LOCAL)
+        own = values[:, part].clone().requires_grad_()
+        image, text = (embeddings.clone() for embeddings in values)
+        image[part], text[part] = own[0], own[1]
+        loss = alignment_rows(own[0], text, ids[part], ids) + alignment_rows(own[1], image, ids[part], ids)
+        loss.backward()
+        torch.testing.assert_close(results['local_gradient'], own.grad)
