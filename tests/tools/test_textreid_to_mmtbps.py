@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from reference_vectors import FOLDER
 from torch import nn
 
+import mmtbps
+from mmtbps.apis import resolve_data_sizes
+from mmtbps.datasets import WordTokenizer
+
+CONFIGS = Path(mmtbps.__file__).parents[1] / 'configs'
 TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'textreid_to_mmtbps.py'
 
 
@@ -39,6 +45,59 @@ def test_there_and_back(monkeypatch, tmp_path, trajectory, wrap, suffix):
     back = torch.load(tmp_path / 'back.pth', weights_only=True)
     assert back.keys() == trajectory['init'].keys()
     assert all(torch.equal(back[name], value) for name, value in trajectory['init'].items())
+
+
+def words_for(path, count):
+    path.write_text('\n'.join(['<pad>', '<unk>', *(f'word{i}' for i in range(count - 2)), '']))
+    return path
+
+
+def test_words_make_a_checkpoint_that_stands_alone(monkeypatch, tmp_path, trajectory, capsys):
+    rows = len(trajectory['table'])
+    words = words_for(tmp_path / 'vocabulary.txt', rows)
+    torch.save(trajectory['init'], tmp_path / 'public.pth')
+    torch.save(trajectory['table'], tmp_path / 'table.pth')
+    run(
+        monkeypatch,
+        tmp_path / 'public.pth',
+        tmp_path / 'ours.pth',
+        '--word-table',
+        tmp_path / 'table.pth',
+        '--words',
+        words,
+    )
+    meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']['dataset_meta']
+    cfg = Config.fromfile(CONFIGS / 'cm_moco/cm-moco_r50-bigru_1xb128-80e_cuhk-pedes.py')
+    model = resolve_data_sizes(cfg, meta).model
+    assert model.text_stream.backbone.vocab_size == rows
+    assert model.heads.identity.num_classes == trajectory['init']['embed_model.loss_evaluator.projection'].shape[1]
+    assert WordTokenizer(vocabulary=meta['vocabulary']).encode('word1 word0 stranger') == [3, 2, 1]
+
+    capsys.readouterr()
+    run(monkeypatch, tmp_path / 'ours.pth', tmp_path / 'back.pth', '--reverse')
+    told = capsys.readouterr().out
+    assert 'text_stream.backbone.table.weight' in told
+    assert 'Words are not taken along' in told
+
+
+@pytest.mark.parametrize(('surplus', 'message'), [(1, 'words, but the word table'), (None, 'vocabulary.txt: ')])
+def test_words_that_do_not_fit_are_refused(monkeypatch, tmp_path, trajectory, surplus, message):
+    words = words_for(tmp_path / 'vocabulary.txt', len(trajectory['table']) + (surplus or 0))
+    if surplus is None:
+        words.write_text('no special entries\n')
+    torch.save(trajectory['init'], tmp_path / 'public.pth')
+    torch.save(trajectory['table'], tmp_path / 'table.pth')
+    with pytest.raises(ValueError, match=message):
+        run(
+            monkeypatch,
+            tmp_path / 'public.pth',
+            tmp_path / 'ours.pth',
+            '--word-table',
+            tmp_path / 'table.pth',
+            '--words',
+            words,
+        )
+    assert not (tmp_path / 'ours.pth').exists()
 
 
 def test_nothing_is_left_after_an_error(monkeypatch, tmp_path, trajectory):

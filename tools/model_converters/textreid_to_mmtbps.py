@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.models.utils.textreid import mmtbps_to_textreid, textreid_to_mmtbps
+from mmtbps.datasets import WordTokenizer
+from mmtbps.models.utils.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
 from mmtbps.utils.checkpoint import load_checkpoint_file, write_atomically
 
 
@@ -22,10 +23,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--word-table',
         help='vectors of the words, .npy or one tensor in .pth, row i for word id i; the public code keeps them apart',
     )
+    parser.add_argument(
+        '--words',
+        help="the word of every row, one a line, as in the vocabulary.txt of a run: '<pad>', '<unk>', then the words; "
+        'with them the checkpoint answers sentences without an annotation file',
+    )
     parser.add_argument('--reverse', action='store_true', help='from mmtbps to the public code')
     args = parser.parse_args(argv)
-    if args.reverse and args.word_table:
-        parser.error('--word-table goes into checkpoints of mmtbps; leave it out with --reverse')
+    if args.reverse and (args.word_table or args.words):
+        parser.error('--word-table and --words go into checkpoints of mmtbps; leave them out with --reverse')
     return args
 
 
@@ -48,6 +54,24 @@ def load_table(path: str) -> Tensor:
     return table
 
 
+def describe_data(path: str, state: dict[str, Tensor]) -> dict[str, Any]:
+    """Make the ``dataset_meta`` of a checkpoint from the words of its rows.
+
+    The public code names no identities; its classes are taken for them, so that their number is known.
+    """
+    words = Path(path).read_text(encoding='utf-8').splitlines()
+    try:
+        meta: dict[str, Any] = {'vocabulary': WordTokenizer(vocabulary=words).vocabulary}
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+    table = state.get('text_stream.backbone.table.weight')
+    if table is not None and len(table) != len(words):
+        raise ValueError(f'{path} has {len(words)} words, but the word table {len(table)} rows; give a word for each.')
+    if 'heads.identity.projection' in state:
+        meta['person_ids'] = list(range(state['heads.identity.projection'].shape[1]))
+    return meta
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
@@ -55,9 +79,18 @@ def main(argv: list[str] | None = None) -> None:
     content: dict[str, Any]
     if args.reverse:
         content = mmtbps_to_textreid(weights)
+        dropped = [name for name in WITHOUT_COUNTERPART if name in weights]
+        if dropped:
+            print(f'Left out, since the public code keeps no such weights: {", ".join(dropped)}.')
+        print(f'Words are not taken along either: keep {args.src}.')
     else:
         table = load_table(args.word_table) if args.word_table else None
-        content = {'meta': {}, 'state_dict': textreid_to_mmtbps(weights, table)}
+        state = textreid_to_mmtbps(weights, table)
+        content = {'meta': {}, 'state_dict': state}
+        if args.words:
+            content['meta']['dataset_meta'] = describe_data(args.words, state)
+        else:
+            print('Without --words the checkpoint names no words; a test or search by it alone is refused.')
         if table is None:
             print('Without --word-table the checkpoint has no word embedding; the model keeps its own.')
     buffer = io.BytesIO()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ['mmtbps_to_textreid', 'textreid_to_mmtbps']
+__all__ = ['WITHOUT_COUNTERPART', 'mmtbps_to_textreid', 'textreid_to_mmtbps']
 
 # What follows the beginnings of names, the same there and here.
 _WEIGHTS = r'(weight|bias)'
@@ -45,6 +45,9 @@ _LEADING_ONE = ('queue.person_ids', 'queue.pointer')
 # The public code keeps the word table in a file of its own.
 _TABLES = ('text_stream.backbone.table.weight', 'key_encoders.text_stream.backbone.table.weight')
 _FILL = 'queue.fill'
+
+WITHOUT_COUNTERPART = (*_TABLES, _FILL)
+"""Weights of a retriever that the public code has no place for; its fill follows from the identities."""
 
 
 def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = None) -> dict[str, Tensor]:
@@ -89,7 +92,7 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: If names are not known.
     """
-    state = {name: value for name, value in state.items() if name not in (*_TABLES, _FILL)}
+    state = {name: value for name, value in state.items() if name not in WITHOUT_COUNTERPART}
     state.update({name: state[name].unsqueeze(0) for name in _LEADING_ONE if name in state})
     result = _rename_all(state, _reversed(_NAMES))
     if any(name.startswith('key_encoders.') for name in state):
