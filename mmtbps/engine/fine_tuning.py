@@ -59,6 +59,7 @@ def _carry_words_over(
 ) -> str:
     """Match all rows of words by word; describes it."""
     before, now = stored.get('vocabulary'), current.get('vocabulary')
+    _refuse_other_tables(model, weights, names, before, now)
     tables = [
         (module, names[f'{prefix}.table.weight'])
         for prefix, module in model.named_modules()
@@ -76,6 +77,22 @@ def _carry_words_over(
         weights[name] = module.carry_over(weights[name], before, now)
     old, new = set(before) - _SPECIALS, set(now) - _SPECIALS
     return f'Words: {len(old & new):,} carried over, {len(new - old):,} new, {len(old - new):,} dropped.'
+
+
+def _refuse_other_tables(
+    model: nn.Module, weights: Mapping[str, Any], names: Mapping[str, str], before: Any, now: Any
+) -> None:
+    """Refuse tables with a row per word that nothing could match by word, if the words differ."""
+    if before is None or now is None or _plain(before) == _plain(now):
+        return
+    owned = {id(module.table) for module in model.modules() if isinstance(module, WordEmbedding)}
+    for prefix, module in model.named_modules():
+        name = names.get(f'{prefix}.weight')
+        if isinstance(module, nn.Embedding) and id(module) not in owned and name and len(weights[name]) == len(before):
+            raise ValueError(
+                f'{name} of the checkpoint has a row for each of its {len(before)} words, which are not those of the '
+                'training set, and cannot be matched by word. Let the backbone inherit WordEmbedding.'
+            )
 
 
 def _start_anew(model: nn.Module, weights: dict[str, Any], names: Mapping[str, str]) -> list[str]:

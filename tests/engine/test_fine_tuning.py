@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_retriever import NUM_CLASSES, VOCAB_SIZE, cm_moco_config
+from torch import nn
 
 from mmtbps.engine import adapt_weights
 from mmtbps.models import WordEmbedding, WordTable
@@ -90,6 +91,14 @@ def test_a_baseline_without_keys_and_queue_starts_momentum_contrast(trained):
 def test_rows_without_words_are_refused(trained):
     with pytest.raises(ValueError, match=r"text_stream\.backbone\.table\.weight.*'dataset_meta'.*'vocabulary'"):
         adapt_weights(build(1), trained, {}, NEW)
+
+
+def test_a_table_that_cannot_be_matched_by_word_is_refused():
+    model = nn.ModuleDict({'words': nn.Embedding(VOCAB_SIZE, 3), 'places': nn.Embedding(VOCAB_SIZE + 1, 3)})
+    weights = model.state_dict()
+    with pytest.raises(ValueError, match=r'words\.weight of the checkpoint .* inherit WordEmbedding'):
+        adapt_weights(model, weights, OLD, NEW)
+    assert adapt_weights(model, weights, OLD, OLD) == []
 
 
 def test_weights_of_another_library_pass():
