@@ -1,7 +1,7 @@
 """Where on an image a sentence finds its match."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -53,8 +53,8 @@ def saliency(
         encoder: A trained model.
         image: A file, or a picture (H, W, 3) uint8, BGR.
         sentence: The sentence.
-        word: A word of it: the map then shows what the word adds, that is t is the sentence's direction less that of
-            the sentence without the word. Defaults to None: the whole sentence.
+        word: A word of it: the map then shows what the word adds, that is the sentence's direction is taken less that
+            of the sentence without the word. Defaults to None: the whole sentence.
         steps: Pictures on the way. Defaults to 12; more follow the cosine more closely and take longer.
 
     Returns:
@@ -71,17 +71,19 @@ def saliency(
     loaded = encoder.image_loader(image if isinstance(image, np.ndarray) else str(image))
     pictures = [loaded, *(torch.full_like(loaded, level) for level in _PLAIN)]
     target, *plain = prepare_images(model.data_preprocessor, torch.stack(pictures))
-    maps = [_integrate(model, target, start, direction, steps) for start in plain]
+    maps = [_integrate(model.encode_image, target, start, direction, steps) for start in plain]
     return torch.stack(maps).mean(0).float().cpu().numpy()
 
 
-def _integrate(model: nn.Module, target: Tensor, start: Tensor, direction: Tensor, steps: int) -> Tensor:
+def _integrate(
+    encode: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, direction: Tensor, steps: int
+) -> Tensor:
     """Integrate the gradients of the cosine between two pictures (3, H, W): (H, W)."""
     change = target - start
     way = (torch.arange(steps, device=target.device) + 0.5) / steps
     with torch.enable_grad():
         pictures = (start + way.view(-1, 1, 1, 1) * change).requires_grad_()
-        cosines = nn.functional.normalize(model.encode_image(pictures), dim=1) @ direction
+        cosines = nn.functional.normalize(encode(pictures), dim=1) @ direction
         (gradient,) = torch.autograd.grad(cosines.sum(), pictures)
     return (gradient.mean(0) * change).sum(0)
 
