@@ -75,7 +75,7 @@ def test_the_page_on_searching(project, capsys):
     assert printed[1][1].count('.png') == 5
     assert [len(answer['results']) for answer in json.loads(printed[2][1])] == [3, 3]
     assert '5 images removed, 7 left\n' in outputs.values()
-    assert cv2.imread('answer.png') is not None
+    assert all(cv2.imread(name) is not None for name in ('answer.png', 'saliency.png'))
     assert {Path(name).is_file() for name in ('answers_1.png', 'answers_2.png', 'shown/0.png')} == {True}
     assert len(Path('answers.csv').read_text().splitlines()) == 1 + 2 * 3
     assert len(names['answer']) == len(names['samples'][0].img_path) == 3

@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg.merge_from_dict(args.cfg_options)
     encoder = ModelEncoder(cfg, args.checkpoint, args.device)
     draw_saliency(encoder, args.image, args.sentence, args.words, args.out)
+    print(f'written: {args.out}')
 
 
 if __name__ == '__main__':
