@@ -52,20 +52,17 @@ def words_for(path, count):
     return path
 
 
+def convert_with(words, monkeypatch, folder, trajectory):
+    public, table = folder / 'public.pth', folder / 'table.pth'
+    torch.save(trajectory['init'], public)
+    torch.save(trajectory['table'], table)
+    run(monkeypatch, public, folder / 'ours.pth', '--word-table', table, '--words', words)
+
+
 def test_words_make_a_checkpoint_that_stands_alone(monkeypatch, tmp_path, trajectory, capsys):
     rows = len(trajectory['table'])
     words = words_for(tmp_path / 'vocabulary.txt', rows)
-    torch.save(trajectory['init'], tmp_path / 'public.pth')
-    torch.save(trajectory['table'], tmp_path / 'table.pth')
-    run(
-        monkeypatch,
-        tmp_path / 'public.pth',
-        tmp_path / 'ours.pth',
-        '--word-table',
-        tmp_path / 'table.pth',
-        '--words',
-        words,
-    )
+    convert_with(words, monkeypatch, tmp_path, trajectory)
     meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']['dataset_meta']
     cfg = Config.fromfile(CONFIGS / 'cm_moco/cm-moco_r50-bigru_1xb128-80e_cuhk-pedes.py')
     model = resolve_data_sizes(cfg, meta).model
@@ -85,18 +82,8 @@ def test_words_that_do_not_fit_are_refused(monkeypatch, tmp_path, trajectory, su
     words = words_for(tmp_path / 'vocabulary.txt', len(trajectory['table']) + (surplus or 0))
     if surplus is None:
         words.write_text('no special entries\n')
-    torch.save(trajectory['init'], tmp_path / 'public.pth')
-    torch.save(trajectory['table'], tmp_path / 'table.pth')
     with pytest.raises(ValueError, match=message):
-        run(
-            monkeypatch,
-            tmp_path / 'public.pth',
-            tmp_path / 'ours.pth',
-            '--word-table',
-            tmp_path / 'table.pth',
-            '--words',
-            words,
-        )
+        convert_with(words, monkeypatch, tmp_path, trajectory)
     assert not (tmp_path / 'ours.pth').exists()
 
 
