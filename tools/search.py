@@ -39,7 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     query.add_argument('sentences', nargs='*', help='descriptions of a person')
     query.add_argument('--csv', metavar='TABLE', help='read sentences from the column sentence of a CSV or JSONL')
     query.add_argument('--image', help='search with an image file instead')
-    query.add_argument('--topk', type=int, default=10, help='images for each sentence (default: %(default)s)')
+    query.add_argument('--topk', type=int, help='images for each sentence (default: 10, or all if there are fewer)')
     query.add_argument('--min-score', type=float, help='least cosine of a match; without any the answer is "no match"')
     query.add_argument('--where', nargs='+', metavar='CONDITION', help="such as 'camera = c1' 'time >= 1200'")
     query.add_argument('--rerank', metavar='TYPE', help='NeighborJaccard, KReciprocal or QueryExpansion')
@@ -96,7 +96,8 @@ def run_query(args: argparse.Namespace) -> None:
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
     encoder = exported_model(args) if args.onnx else None
     searcher = Searcher.load(args.index, encoder, args.checkpoint, args.device)
-    options = dict(topk=args.topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
+    topk = max(1, min(10, len(searcher))) if args.topk is None else args.topk
+    options = dict(topk=topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
     if args.image:
         answers = [(args.image, searcher.search_by_image(args.image, **options))]
     else:

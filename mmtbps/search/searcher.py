@@ -94,8 +94,14 @@ class Searcher(GalleryKeeper):
         """
         store = GalleryStore.load(folder)
         if encoder is None:
-            noted = dict(store.extra['encoder'], device=device)
-            encoder = dict(noted, checkpoint=str(checkpoint)) if checkpoint is not None else noted
+            encoder = dict(store.extra['encoder'], device=device)
+            if checkpoint is not None:
+                encoder['checkpoint'] = str(checkpoint)
+            elif 'checkpoint' in encoder and not Path(encoder['checkpoint']).is_file():
+                raise FileNotFoundError(
+                    f'The weights that {folder} was made with are no longer at {encoder["checkpoint"]}. Say where they '
+                    'are now (--checkpoint).'
+                )
         searcher = cls(encoder, index)
         searcher._use(store)
         return searcher
@@ -184,8 +190,7 @@ class Searcher(GalleryKeeper):
     def _rank(self, features: Tensor, topk: int, selection: Selection, method: dict | str | None) -> list[Ranking]:
         if method is None:
             return rank(self.store, self.vectors, features, topk, selection)
-        reranker: Reranker = RERANKERS.build(dict(type=method) if isinstance(method, str) else dict(method))
-        return rerank(self.store, self.vectors, features, topk, selection, reranker)
+        return rerank(self.store, self.vectors, features, topk, selection, _reranker(method))
 
     def _results(self, answer: Ranking, min_score: float | None) -> list[SearchResult]:
         found = [
@@ -197,3 +202,11 @@ class Searcher(GalleryKeeper):
             SearchResult(place, image.path, score, cosine, image.metadata)
             for place, (image, score, cosine) in enumerate(found, start=1)
         ]
+
+
+def _reranker(method: dict | str) -> Reranker:
+    config = dict(type=method) if isinstance(method, str) else dict(method)
+    if isinstance(config.get('type'), str) and RERANKERS.get(config['type']) is None:
+        known = ', '.join(sorted(RERANKERS.module_dict))
+        raise ValueError(f'There is no re-ranker {config["type"]!r}; known are {known}.')
+    return RERANKERS.build(config)

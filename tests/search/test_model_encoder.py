@@ -91,6 +91,10 @@ def test_weights_of_another_model_are_refused(model_files, tmp_path):
     torch.save(stored, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r'other.pth does not fit .*image_projection'):
         ModelEncoder(config, tmp_path / 'other.pth')
+    stored['state_dict']['image_projection.linear.weight'] = torch.zeros(3, 3)
+    torch.save(stored, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other.pth does not fit .*size mismatch for image_projection.*\(0 more'):
+        ModelEncoder(config, tmp_path / 'other.pth')
 
 
 def test_features_that_are_not_finite_are_refused(encoder):

@@ -162,7 +162,14 @@ def _essentials(cfg: Config, dataset: Any) -> Config:
 
 def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
     model = MODELS.build(config)
-    found = model.load_state_dict(stored.get('state_dict', stored), strict=False)
+    try:
+        found = model.load_state_dict(stored.get('state_dict', stored), strict=False)
+    except RuntimeError as error:
+        first, *others = str(error).splitlines()[1:]  # a line for every weight, below a title
+        raise ValueError(
+            f'{checkpoint} does not fit the model of the config: {first.strip()} ({len(others)} more such weights). '
+            'Take the config that it was trained with.'
+        ) from error
     if found.missing_keys or found.unexpected_keys:
         raise ValueError(
             f'{checkpoint} does not fit the model of the config: it lacks {found.missing_keys[:3]} '
