@@ -1,4 +1,4 @@
-# How high shall the momentum be in a run of 868 steps? Keys of a high momentum are steady, but hardly leave their start.
+# How high shall the momentum be in a run of 868 steps? Steady keys hardly leave their start.
 _base_ = './_base_/toypedes_500.py'
 
 title = 'Momentum of CM-MoCo (ToyPEDES, 500 identities, 868 steps)'
