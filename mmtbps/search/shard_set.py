@@ -64,6 +64,8 @@ def extract_shards(
             bar.update(count)
         if shard is not None:
             write_shard(folder / names[next(waiting)], shard)
+    if bar is not None:
+        sys.stderr.write('\n')
     gathered = all_gather_object([_entry(folder / names[number]) for number in own])
     manifest = dict(
         format=1,

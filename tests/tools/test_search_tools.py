@@ -136,6 +136,15 @@ def test_an_image_finds_itself_until_it_is_removed(run, index, files):
     assert str(path) not in [result['path'] for result in answer['results']]
 
 
+def test_the_progress_bar_ends_its_line(files, tmp_path, capsys):
+    crops, config, checkpoint = map(str, files)
+    main = runpy.run_path(str(TOOLS / 'extract.py'))['main']
+    assert main([crops, '--config', config, '--checkpoint', checkpoint, '--out', str(tmp_path / 'shards')]) == 0
+    progress = capsys.readouterr().err
+    assert '12/12' in progress
+    assert progress.endswith('\n')
+
+
 def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
     crops, config, checkpoint = files
     arguments = ['--config', config, '--checkpoint', checkpoint, '--out', tmp_path / 'shards', '--shard-size', 5]
