@@ -4,13 +4,13 @@ Importing the package checks its companions' versions, teaches MMEngine where th
 (``_base_ = 'mmtbps::...'``) and allow-lists what a resumed checkpoint of MMEngine holds.
 """
 
-from .utils.compatibility import check_dependencies
+from .core.compatibility import check_dependencies
 
 check_dependencies()
 
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
 
-from .utils.checkpoint import allow_mmengine_classes  # noqa: E402
+from .core.checkpoint import allow_mmengine_classes  # noqa: E402
 from .version import __version__  # noqa: E402
 
 # The value is a module: MMEngine looks for `.mim` beside it, which also finds an editable installation.

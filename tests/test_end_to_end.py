@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import mmtbps
-from mmtbps.datasets.toy import draw_toy_pedes
-from mmtbps.utils.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 
 ROOT = Path(mmtbps.__file__).parents[1]
 CONFIG = 'configs/dual_stream/dual-stream_tiny_toypedes.py'

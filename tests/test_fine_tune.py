@@ -15,8 +15,8 @@ from stand_ins import small_run, write_persons
 
 import mmtbps
 from mmtbps.apis import build_runner, resolve_data_sizes
+from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.registry import MODELS
-from mmtbps.utils.checkpoint import load_checkpoint_file
 
 ROOT = Path(mmtbps.__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'how_to' / 'fine_tune.md').read_text(encoding='utf-8')

@@ -13,8 +13,8 @@ from mmengine.config import Config
 
 import mmtbps
 from mmtbps.apis import resolve_data_sizes
+from mmtbps.engine.config_checks import check_config
 from mmtbps.registry import DATASETS
-from mmtbps.utils.config import check_config
 
 ROOT = Path(mmtbps.__file__).parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')

@@ -11,10 +11,10 @@ from mmengine.runner import Runner
 from reference_vectors import FOLDER
 from tiny_retriever import make_samples
 
+from mmtbps.converters.textreid import mmtbps_to_textreid, textreid_to_mmtbps
 from mmtbps.evaluation import functional
 from mmtbps.models import BiGRUNeck, CLIPResNet, losses
-from mmtbps.models.utils import resize_positional_embedding
-from mmtbps.models.utils.textreid import mmtbps_to_textreid, textreid_to_mmtbps
+from mmtbps.models.clip.positions import resize_positional_embedding
 from mmtbps.registry import MODELS
 
 # ---------------------------------------------------------------------------------------------------------------------

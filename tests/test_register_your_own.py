@@ -13,8 +13,8 @@ import torch
 from tiny_checkpoint import write_checkpoint
 
 import mmtbps
+from mmtbps.apis.reports.files import load_report
 from mmtbps.evaluation import functional, load_features
-from mmtbps.evaluation.reports import load_report
 
 ROOT = Path(mmtbps.__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'how_to' / 'register_your_own.md').read_text(encoding='utf-8')

@@ -15,7 +15,7 @@ from models.tiny_clip import TEXT_ARCH, save_openai_archive, tiny_clip
 from stand_ins import small_run, write_persons
 
 import mmtbps
-from mmtbps.utils.word_vectors import WordVectors
+from mmtbps.datasets.word_vectors import WordVectors
 
 ROOT = Path(mmtbps.__file__).parents[1]
 FILE = ROOT / 'docs' / 'how_to' / 'reproduce_the_paper.md'

@@ -13,7 +13,7 @@ from deploy.small_models import write_files
 from tiny_search import draw_crops
 
 import mmtbps
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.search import Searcher
 
 ROOT = Path(mmtbps.__file__).parents[1]
@@ -36,7 +36,7 @@ def tool_and_arguments(line):
 def project(tmp_path, monkeypatch):
     """The files that both pages speak of."""
     torch.set_num_threads(1)
-    toys = draw_toy_pedes(tmp_path / 'toypedes', 1, 1, 6)
+    toys = draw_toy_pedes(tmp_path / 'toypedes', num_train_ids=1, num_val_ids=1, num_test_ids=6)
     files = write_files(tmp_path, 'clip resnet, gru', dataset=dict(type='CUHKPEDES', data_root=str(toys)))
     for file, name in zip(files, ('config.py', 'best.pth'), strict=True):
         file.rename(tmp_path / name)
@@ -79,8 +79,8 @@ def test_the_page_on_searching(project, capsys):
     assert {Path(name).is_file() for name in ('answers_1.png', 'answers_2.png', 'shown/0.png')} == {True}
     assert len(Path('answers.csv').read_text().splitlines()) == 1 + 2 * 3
     assert len(names['answer']) == len(names['samples'][0].img_path) == 3
-    assert Searcher.load('large').store.extra['index']['type'] == 'FaissHNSW'
-    assert names['searcher'].vectors.ef_search == 128
+    assert Searcher.load('large').gallery.store.extra['index']['type'] == 'FaissHNSW'
+    assert names['searcher'].gallery.vectors.ef_search == 128
 
 
 def test_the_page_on_deploying(project, capsys):

@@ -76,7 +76,7 @@ def run_index(args: argparse.Namespace) -> None:
     kind = dict(args.index_options, type=args.index) if args.index else None
     if args.from_shards:
         encoder = dict(read_shard_manifest(args.from_shards)['encoder'], device=args.device)
-        print(Searcher(encoder, kind).add_shards(args.from_shards, args.out))
+        print(Searcher(encoder, kind).gallery.add_shards(args.from_shards, args.out))
         return
     if not args.gallery or not (args.onnx or (args.config and args.checkpoint)):
         raise ValueError('index needs a gallery and --config and --checkpoint, or --onnx; or else --from-shards.')
@@ -119,7 +119,7 @@ def run_query(args: argparse.Namespace) -> None:
 def run_remove(args: argparse.Namespace) -> None:
     """Take images out of an index."""
     searcher = Searcher.load(args.index)
-    print(f'{searcher.remove(args.paths)} images removed, {len(searcher)} left')
+    print(f'{searcher.gallery.remove(args.paths)} images removed, {len(searcher)} left')
 
 
 def main(argv: list[str] | None = None) -> int:

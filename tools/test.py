@@ -12,9 +12,9 @@ from mmengine.fileio import dump
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis import test
 from mmtbps.apis.options import ranking_settings, use_test_set
+from mmtbps.apis.reports.writer import write_report
+from mmtbps.engine.config_checks import read_config
 from mmtbps.evaluation import load_features
-from mmtbps.evaluation.reports import write_report
-from mmtbps.utils.config import read_config
 from mmtbps.visualization import draw_ranked_lists
 
 

@@ -1,4 +1,5 @@
-from .data_sizes import resolve_data_sizes
+from mmtbps.engine.data_sizes import resolve_data_sizes
+
 from .inferencer import TextToPersonInferencer
 from .runs import build_runner, test, train
 

@@ -80,7 +80,7 @@ class TextToPersonInferencer(BaseInferencer):
             config = get_config(model) if named else model
             self.searcher = Searcher.from_config(config, pretrained, str(device or 'cpu'), index)
         if prototype is not None:
-            self.searcher.index(prototype, prototype_cache, metadata, prepare_batch_size)
+            self.searcher.index(prototype, prototype_cache, metadata=metadata, batch_size=prepare_batch_size)
         elif not len(self.searcher):
             raise ValueError('The searcher has no images; give prototype, the gallery.')
         self.visualizer = TBPSVisualizer()

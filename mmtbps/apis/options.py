@@ -127,7 +127,7 @@ def ranking_settings(cfg: Config) -> dict[str, Any]:
         cfg: A config with a ``test_evaluator``.
 
     Returns:
-        Arguments ``rerankers`` and ``topk`` of :func:`mmtbps.evaluation.reports.write_report`.
+        Arguments ``rerankers`` and ``topk`` of :func:`mmtbps.apis.reports.write_report`.
     """
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     settings = next((dict(e) for e in evaluators if str(e['type']).endswith('TBPSMetric')), dict(type='TBPSMetric'))

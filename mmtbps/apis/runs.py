@@ -10,14 +10,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.engine import prepare_cpu_launcher
-from mmtbps.utils.checkpoint import load_checkpoint_file
-from mmtbps.utils.config import MMENGINE_HOOKS, check_config
+from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
+from mmtbps.engine.data_sizes import resolve_data_sizes
 
-from .data_sizes import resolve_data_sizes
 from .downloads import explained_downloads
 from .options import add_feature_dump
-from .origin import describe_origin
+from .provenance import describe_origin
 
 __all__ = ['build_runner', 'test', 'train']
 

@@ -9,11 +9,11 @@ from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
+from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.registry import DATASETS
-from mmtbps.utils.checkpoint import load_checkpoint_file
 
 from .options import use_test_set
-from .origin import dataset_name
+from .provenance import dataset_name
 from .runs import test
 
 __all__ = ['Transfer', 'format_transfers', 'run_transfers']

@@ -1,17 +1,36 @@
 """ToyPEDES: drawn pedestrians."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine import fileio
 
 from mmtbps.registry import DATASETS
+from mmtbps.toy import ToySpec, write_toy_pedes
 
 from .annotation import ImageEntry
 from .cuhk_pedes import CUHKPEDES
-from .toy import draw_toy_pedes
+from .tokenizers import WordTokenizer
 
-__all__ = ['ToyPEDES']
+__all__ = ['ToyPEDES', 'draw_toy_pedes']
+
+
+def draw_toy_pedes(root: str | Path, **drawing: Any) -> Path:
+    """Draw ToyPEDES into ``root``, unless it is there already, with the words of :class:`WordTokenizer`.
+
+    Args:
+        root: The data root.
+        drawing: Arguments of :class:`mmtbps.toy.ToySpec`: ``num_train_ids``, ``num_val_ids``, ``num_test_ids``,
+            ``images_per_id``, ``seed``, ``words``.
+
+    Returns:
+        ``root``.
+
+    Raises:
+        ValueError: If an argument is out of range, or ``root`` holds something else than what is asked for.
+    """
+    return write_toy_pedes(root, ToySpec(**drawing), WordTokenizer().tokenize)
 
 
 @DATASETS.register_module()
@@ -24,7 +43,7 @@ class ToyPEDES(CUHKPEDES):
 
     Args:
         data_root (str): Folder of the data set. Defaults to 'data/toypedes'.
-        drawing (Mapping, optional): Arguments of :func:`mmtbps.datasets.toy.draw_toy_pedes`: ``num_train_ids``,
+        drawing (Mapping, optional): Arguments of :class:`mmtbps.toy.ToySpec`: ``num_train_ids``,
             ``num_val_ids``, ``num_test_ids``, ``images_per_id``, ``seed``, ``words``. The three splits need the same
             ones. Defaults to None: a data set that is there is read, whatever its size; else that of the function's
             defaults is drawn.

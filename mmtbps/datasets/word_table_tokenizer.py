@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from mmtbps.registry import TOKENIZER
-from mmtbps.utils.word_vectors import WordVectors
 
 from .tokenizers import WordTokenizer
+from .word_vectors import WordVectors
 
 __all__ = ['WordTableTokenizer']
 

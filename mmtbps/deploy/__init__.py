@@ -1,17 +1,16 @@
 """Trained retrievers outside torch."""
 
+from .agreement import Agreement, compare_encoders, evaluate_encoder
 from .bundle import Bundle
 from .export import export_onnx, quantize_onnx
 from .onnx_encoder import ONNXEncoder
 from .tracing import exportable
-from .verify import Agreement, compare_encoders, drawn_samples, evaluate_encoder
 
 __all__ = [
     'Agreement',
     'Bundle',
     'ONNXEncoder',
     'compare_encoders',
-    'drawn_samples',
     'evaluate_encoder',
     'export_onnx',
     'exportable',

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from mmtbps.core.files import write_atomically
 from mmtbps.search.shards import checksum
-from mmtbps.utils.checkpoint import write_atomically
 
 __all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
 

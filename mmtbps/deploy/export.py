@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.search import ModelEncoder
+from mmtbps.toy import draw_samples
 
+from .agreement import Agreement, compare_encoders
 from .bundle import IMAGE_GRAPH, MANIFEST, TEXT_GRAPH, Bundle
 from .onnx_encoder import ONNXEncoder, import_deploy
 from .tracing import exportable_copy
-from .verify import Agreement, compare_encoders, drawn_samples
 
 __all__ = ['export_onnx', 'quantize_onnx']
 
@@ -58,7 +59,7 @@ def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> 
         RuntimeError: If the graphs do not reproduce the model.
     """
     import_deploy('onnx'), import_deploy('onnxruntime')
-    images, sentences = drawn_samples(_VERIFIED)
+    images, sentences = draw_samples(_VERIFIED)
     with _beside(out_dir) as folder:
         _trace(encoder, folder, images[0], sentences[:2], opset)
         _describe(encoder, images[0]).save(folder)

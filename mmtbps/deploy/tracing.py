@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmtbps.models.backbones import CLIPTextTransformer
+from mmtbps.models.clip import CLIPTextTransformer
 from mmtbps.models.necks import BiGRUNeck
 
 __all__ = ['ExportableAttention', 'ExportableBiGRU', 'ExportableCLIPText', 'exportable', 'exportable_copy']

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 
 from .directions import Direction, both_directions
 

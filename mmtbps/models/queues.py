@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmtbps.core.distributed import gather
 from mmtbps.registry import MODELS
-
-from .utils import gather
 
 __all__ = ['CrossModalQueue']
 

@@ -1,11 +1,12 @@
 from .encoders import Encoder, Fingerprint, ModelEncoder
-from .gallery import GalleryImage, list_gallery
-from .indexes import ExactIndex, FaissFlat, FaissHNSW, FaissIVFPQ, MilvusIndex, Selection, VectorIndex
+from .filters import Condition, parse_where
+from .gallery import Gallery
+from .indexes import ExactIndex, FaissFlat, FaissHNSW, FaissIVFPQ, MilvusIndex, RowFilter, VectorIndex
+from .listing import GalleryImage, list_gallery
 from .metadata import MetadataSource
 from .results import CaptionResult, IndexReport, SearchResult
 from .searcher import Searcher
 from .store import GalleryStore
-from .where import Condition, parse_where
 
 __all__ = [
     'CaptionResult',
@@ -16,15 +17,16 @@ __all__ = [
     'FaissHNSW',
     'FaissIVFPQ',
     'Fingerprint',
+    'Gallery',
     'GalleryImage',
     'GalleryStore',
     'IndexReport',
     'MetadataSource',
     'MilvusIndex',
     'ModelEncoder',
+    'RowFilter',
     'SearchResult',
     'Searcher',
-    'Selection',
     'VectorIndex',
     'list_gallery',
     'parse_where',

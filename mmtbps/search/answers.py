@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 from mmtbps.visualization import draw_ranking
 
 from .metadata import read_table

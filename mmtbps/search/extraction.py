@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmtbps.evaluation.functional.checks import positive
+from mmtbps.core.checks import positive
 
 from .encoders import Encoder
-from .gallery import GalleryImage
+from .listing import GalleryImage
 from .shards import BrokenImage, Shard
 
 __all__ = ['encode_blocks', 'split_blocks']

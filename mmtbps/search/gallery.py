@@ -1,114 +1,185 @@
-"""Which images a gallery has, and what is known of each."""
+"""A gallery: features, what finds them, and how both follow the images."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from mmtbps.datasets.base import TBPSDataset
+import torch
 
+from mmtbps.registry import ENCODERS, INDEXES
+from mmtbps.version import __version__
+
+from .encoders import Encoder
+from .indexes import ExactIndex, VectorIndex
+from .listing import Images, list_gallery
 from .metadata import MetadataSource
+from .results import IndexReport
+from .shard_set import read_shard_set
+from .shards import Shard
+from .store import MANIFEST, GalleryStore
+from .update import apply_difference, compare, sole_writer
 
-__all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'list_gallery']
-
-IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'})
-"""Endings of the files of a folder that are taken for images, in small letters."""
-
-_GONE = (-1, -1)
-"""Size and time of a link that leads nowhere, or of a file that was taken away while its folder was listed."""
+__all__ = ['Gallery']
 
 
-@dataclass(frozen=True)
-class GalleryImage:
-    """An image file as it was when it was looked at.
+class Gallery:
+    """Images that can be found: their features, and the index that finds them, kept in step.
 
     Args:
-        path: Absolute path.
-        size: Bytes of the file.
-        mtime_ns: Time of its last change.
-        metadata: What is known of it: strings and numbers by name, ``folder`` among them.
+        encoder: What makes features, or its config.
+        index: What finds them: the config of an index, or its type alone. Defaults to None: what the loaded gallery
+            had, else ``'ExactIndex'``.
     """
 
-    path: str
-    size: int
-    mtime_ns: int
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
+        self.encoder: Encoder = ENCODERS.build(dict(encoder)) if isinstance(encoder, Mapping) else encoder
+        self._asked = dict(type=index) if isinstance(index, str) else index
+        self.vectors: VectorIndex = ExactIndex()
+        self.use(GalleryStore(self.encoder.fingerprint))
 
-    def same_file(self, other: 'GalleryImage') -> bool:
-        """Whether the file is unchanged, by size and time of change."""
-        return (self.path, self.size, self.mtime_ns) == (other.path, other.size, other.mtime_ns)
+    def __len__(self) -> int:
+        """Images in the gallery."""
+        return len(self.store)
 
-    def to_list(self) -> list:
-        """The fields in order, for JSON."""
-        return [self.path, self.size, self.mtime_ns, dict(self.metadata)]
+    def save(self, folder: str | Path) -> None:
+        """Write the gallery to a folder, which is the gallery's from then on: later changes go there at once.
 
+        Raises:
+            FileExistsError: If the folder has another gallery.
+        """
+        self.store.save(folder)
+        self._sync()
 
-def list_gallery(
-    images: str | Path | TBPSDataset | Iterable[str | Path], metadata: MetadataSource | None = None
-) -> list[GalleryImage]:
-    """List the images of a folder, a list or a data set.
+    def close(self) -> None:
+        """Let go of files and connections, so that another process may have them."""
+        self.vectors.close()
 
-    Args:
-        images: A folder, which is searched with all its folders for files with an ending of ``IMAGE_SUFFIXES`` (hidden
-            ones are left out); one image file; paths of files; or a data set, whose ``person_id`` becomes metadata.
-        metadata: Further facts by image. Defaults to None: only the folder is known.
+    def index(
+        self,
+        images: Images,
+        out: str | Path | None = None,
+        metadata: MetadataSource | None = None,
+        batch_size: int = 64,
+        num_workers: int = 2,
+        block_size: int = 2048,
+        progress: bool = True,
+    ) -> IndexReport:
+        """Bring the gallery up to date with a folder, a list of images or a data set.
 
-    Returns:
-        Every image once; those of a folder in alphabetical order, others in the order given.
+        New images are encoded; so are those whose file changed, by size or time. Unchanged ones are not looked at. Of a
+        folder, images that are gone leave the gallery. Broken images are passed over and listed in the report.
 
-    Raises:
-        FileNotFoundError: If the folder or a listed file is not there.
-        ValueError: If there is no image.
-    """
-    source = metadata or MetadataSource()
-    whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
-    found: dict[str, GalleryImage] = {}
-    for path, facts in _paths(images):
-        absolute = os.path.abspath(path)
-        try:
-            status = os.stat(absolute)
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-        except FileNotFoundError as error:
-            if not whole_folder:
-                raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
-            size, mtime_ns = _GONE  # loading it will tell
-        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**facts, **source.of(absolute)})
-    if not found:
-        raise ValueError(f'There is no image in {_name(images)}. Images end in {", ".join(sorted(IMAGE_SUFFIXES))}.')
-    return list(found.values())
+        Args:
+            images: See :func:`list_gallery`.
+            out: The gallery's folder: features are written there block by block, and what is there already is kept.
+                Defaults to None: where the gallery is now, in memory at first.
+            metadata: Facts by image, for filters. Defaults to None: the folder alone.
+            batch_size: Images encoded at a time. Defaults to 64.
+            num_workers: Processes that load images; 0 loads in this one. Defaults to 2.
+            block_size: Images in a block, the most that a kill can lose. Defaults to 2048, half a minute on one core.
+            progress: Whether to draw a progress bar on the error stream. Defaults to True.
 
+        Returns:
+            What was done.
 
-def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Paths, each with what its place says of it."""
-    if isinstance(images, TBPSDataset):
-        for index in range(len(images)):
-            item = images.get_data_info(index)
-            yield item['img_path'], dict(folder=_parent(item['img_path']), person_id=int(item['person_id']))
-    elif isinstance(images, str | Path):
-        root = Path(images)
-        if root.is_file():
-            yield str(root), dict(folder=_parent(root))
-        elif root.is_dir():
-            for path in _walk(root):
-                yield path, dict(folder=os.path.relpath(os.path.dirname(path), root))
-        else:
-            raise FileNotFoundError(f'There is no folder or image {images}.')
-    else:
-        yield from ((str(path), dict(folder=_parent(path))) for path in images)
+        Raises:
+            FileNotFoundError: If images are missing.
+            ValueError: If there is no image or all are broken, or the folder has features of another model.
+            RuntimeError: If another process is writing the folder.
+        """
+        listed = list_gallery(images, metadata)
+        folder = str(images) if isinstance(images, str | Path) and Path(images).is_dir() else None
+        with self._writing(out):
+            difference = compare(self.store, listed, folder, metadata is not None)
+            report = apply_difference(
+                self.store, self.encoder, difference, batch_size, num_workers, block_size, progress
+            )
+        if not len(self):
+            raise ValueError(f'None of the {len(listed)} images could be read. {report}')
+        return report
 
+    def remove(self, paths: Iterable[str | Path]) -> int:
+        """Take images out of the gallery; their files stay.
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith('.'):
-                yield os.path.join(folder, name)
+        Args:
+            paths: Image files, or folders: all images below them.
 
+        Returns:
+            How many left.
 
-def _parent(path: str | Path) -> str:
-    return Path(path).absolute().parent.name
+        Raises:
+            ValueError: If nothing of the gallery is meant by one of them.
+        """
+        chosen: dict[str, None] = {}
+        for path in paths:
+            absolute = str(Path(path).absolute())
+            below = [stored for stored in self.store.paths() if stored == absolute or stored.startswith(absolute + '/')]
+            if not below:
+                raise ValueError(f'{path} is not in the gallery.')
+            chosen.update(dict.fromkeys(below))
+        with self._writing():
+            self.store.remove(path for path in chosen if path in self.store)
+            self.store.commit()
+        return len(chosen)
 
+    def add_shards(self, folder: str | Path, out: str | Path | None = None) -> IndexReport:
+        """Take over features that ``tools/extract.py`` made.
 
-def _name(images: Any) -> str:
-    return f'the folder {images}' if isinstance(images, str | Path) else f'a {type(images).__name__} of images'
+        Args:
+            folder: The folder of the shards; their checksums are verified.
+            out: The gallery's folder, see :meth:`index`.
+
+        Returns:
+            What was done.
+
+        Raises:
+            FileNotFoundError: If shards are missing.
+            ValueError: If they are damaged or another model made them.
+            RuntimeError: If another process is writing the gallery.
+        """
+        report = IndexReport()
+        with self._writing(out):
+            for shard in read_shard_set(folder):
+                difference = compare(self.store, shard.images, None, with_metadata=True)
+                rows = {image.path: row for row, image in enumerate(shard.images)}
+                wanted = [*difference.new, *difference.changed, *difference.refiled]
+                features = shard.features[torch.tensor([rows[image.path] for image in wanted], dtype=torch.int64)]
+                self.store.append(Shard(features, wanted, shard.fingerprint))
+                report.added += len(difference.new)
+                report.changed += len(difference.changed) + len(difference.refiled)
+                report.unchanged += len(difference.unchanged)
+                report.broken += shard.broken
+        report.total = len(self)
+        return report
+
+    def use(self, store: GalleryStore) -> None:
+        """Take over a gallery, and the index it asks for unless another was asked for."""
+        self.encoder.fingerprint.require(store.fingerprint, f'The gallery {store.folder}')
+        self.close()
+        self.store = store
+        config = self._asked or store.extra.get('index') or dict(type='ExactIndex')
+        store.extra.update(index=dict(config), encoder=self.encoder.describe(), version=__version__)
+        self.vectors = INDEXES.build(dict(config))
+        if store.num_rows:
+            self._sync()
+
+    @contextmanager
+    def _writing(self, out: str | Path | None = None) -> Iterator[None]:
+        """Be the only writer of the gallery, with all that others wrote before; the index follows at the end."""
+        with sole_writer(self.store.folder if out is None else Path(out)):
+            if self.store.folder is not None and self.store.outdated():
+                self.use(GalleryStore.load(self.store.folder))
+            if out is not None:
+                self._settle(Path(out))
+            yield
+            self._sync()
+
+    def _settle(self, folder: Path) -> None:
+        """Go on in a folder: with the gallery that is there, or with this one, written there."""
+        if self.store.folder is None and not len(self) and (folder / MANIFEST).exists():
+            self.use(GalleryStore.load(folder))
+        elif self.store.folder is None or self.store.folder.absolute() != folder.absolute():
+            self.store.save(folder)
+
+    def _sync(self) -> None:
+        self.vectors.sync(self.store, self.store.folder)

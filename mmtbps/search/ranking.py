@@ -6,7 +6,7 @@ from torch import Tensor
 from mmtbps.evaluation.functional.neighbors import largest
 from mmtbps.evaluation.rerankers import Reranker
 
-from .indexes import Selection, VectorIndex
+from .indexes import RowFilter, VectorIndex
 from .store import GalleryStore
 
 __all__ = ['Ranking', 'rank', 'rerank']
@@ -23,7 +23,7 @@ def _cosines(store: GalleryStore, query: Tensor, rows: Tensor) -> Tensor:
     return (store.take(rows) * query).sum(dim=1)
 
 
-def rank(store: GalleryStore, index: VectorIndex, queries: Tensor, count: int, selection: Selection) -> list[Ranking]:
+def rank(store: GalleryStore, index: VectorIndex, queries: Tensor, count: int, selection: RowFilter) -> list[Ranking]:
     """Rank by cosine similarity, computed from the stored features whatever the index; ties keep gallery order.
 
     Args:
@@ -50,7 +50,7 @@ def rerank(
     index: VectorIndex,
     queries: Tensor,
     count: int,
-    selection: Selection,
+    selection: RowFilter,
     reranker: Reranker,
 ) -> list[Ranking]:
     """Rank the images nearest to each query again.

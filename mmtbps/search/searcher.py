@@ -8,25 +8,26 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-from mmtbps.evaluation.functional.checks import positive
+from mmtbps.core.checks import positive
 from mmtbps.evaluation.functional.neighbors import largest
 from mmtbps.evaluation.rerankers import Reranker
 from mmtbps.registry import RERANKERS
 
 from .encoders import Encoder, ModelEncoder
 from .encoders.base import ImageSource
-from .indexes import Selection
-from .keeper import GalleryKeeper
+from .filters import WhereLike, parse_where
+from .gallery import Gallery
+from .indexes import RowFilter
+from .listing import Images
 from .ranking import Ranking, rank, rerank
-from .results import CaptionResult, SearchResult
+from .results import CaptionResult, IndexReport, SearchResult
 from .store import GalleryStore
-from .where import WhereLike, parse_where
 
 __all__ = ['Searcher']
 
 
-class Searcher(GalleryKeeper):
-    """A gallery of images that is searched with sentences or images.
+class Searcher:
+    """Searches a gallery of images with sentences or images.
 
     Three parts, each replaceable: an encoder makes features (``ENCODERS``), a gallery stores them, an index finds the
     nearest of them (``INDEXES``).
@@ -36,11 +37,26 @@ class Searcher(GalleryKeeper):
         index: What finds them: the config of an index, or its type alone. Defaults to None: what the loaded gallery
             had, else ``'ExactIndex'``.
 
+    Attributes:
+        gallery (Gallery): The images, with what adds and removes them.
+
     Example:
         >>> searcher = Searcher.from_config('config.py', 'best.pth')  # doctest: +SKIP
         >>> searcher.index('crops/')  # doctest: +SKIP
         >>> searcher.search('a woman in a red coat with a white bag', topk=5)  # doctest: +SKIP
     """
+
+    def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
+        self.gallery = Gallery(encoder, index)
+
+    def __len__(self) -> int:
+        """Images in the gallery."""
+        return len(self.gallery)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the gallery's features, and those of queries."""
+        return self.gallery.encoder
 
     @classmethod
     def from_config(
@@ -103,8 +119,16 @@ class Searcher(GalleryKeeper):
                     'are now (--checkpoint).'
                 )
         searcher = cls(encoder, index)
-        searcher._use(store)
+        searcher.gallery.use(store)
         return searcher
+
+    def index(self, images: Images, out: str | Path | None = None, **options: Any) -> IndexReport:
+        """Bring the gallery up to date with images; see :meth:`Gallery.index`, which takes the same arguments."""
+        return self.gallery.index(images, out, **options)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the gallery to a folder; see :meth:`Gallery.save`."""
+        self.gallery.save(folder)
 
     def search(
         self,
@@ -183,18 +207,18 @@ class Searcher(GalleryKeeper):
             raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
         if min_score is not None and math.isnan(min_score):
             raise ValueError('min_score must be a number, got nan; cosines are between -1 and 1.')
-        selection = Selection(self.store, parse_where(where))
+        selection = RowFilter(self.gallery.store, parse_where(where))
         answers = self._rank(features, topk, selection, rerank)
         return [self._results(answer, min_score) for answer in answers]
 
-    def _rank(self, features: Tensor, topk: int, selection: Selection, method: dict | str | None) -> list[Ranking]:
+    def _rank(self, features: Tensor, topk: int, selection: RowFilter, method: dict | str | None) -> list[Ranking]:
         if method is None:
-            return rank(self.store, self.vectors, features, topk, selection)
-        return rerank(self.store, self.vectors, features, topk, selection, _reranker(method))
+            return rank(self.gallery.store, self.gallery.vectors, features, topk, selection)
+        return rerank(self.gallery.store, self.gallery.vectors, features, topk, selection, _reranker(method))
 
     def _results(self, answer: Ranking, min_score: float | None) -> list[SearchResult]:
         found = [
-            (self.store.images[row], score, cosine)
+            (self.gallery.store.images[row], score, cosine)
             for row, score, cosine in zip(*(values.tolist() for values in answer), strict=True)
             if min_score is None or cosine >= min_score
         ]

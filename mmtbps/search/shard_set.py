@@ -10,11 +10,11 @@ from typing import Any
 from mmengine.dist import all_gather_object, barrier, get_dist_info
 from mmengine.utils import ProgressBar
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 
 from .encoders import Encoder, Fingerprint
 from .extraction import encode_blocks, split_blocks
-from .gallery import GalleryImage
+from .listing import GalleryImage
 from .shards import Shard, checksum, read_shard, write_shard
 
 __all__ = ['SHARD_MANIFEST', 'extract_shards', 'read_shard_manifest', 'read_shard_set']

@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 
 from .encoders.base import Fingerprint
-from .gallery import GalleryImage
+from .listing import GalleryImage
 
 __all__ = ['BrokenImage', 'Shard', 'checksum', 'read_shard', 'write_shard']
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 
 from .encoders.base import Fingerprint
-from .gallery import GalleryImage
+from .listing import GalleryImage
 from .shards import Shard, read_shard, write_shard
 
 __all__ = ['FORMAT', 'MANIFEST', 'GalleryStore']

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmtbps.core.files import write_atomically
 from mmtbps.evaluation import Features, load_features
-from mmtbps.utils.checkpoint import write_atomically
 
 __all__ = ['RankedList', 'draw_ranked_lists', 'draw_ranking', 'rank_examples', 'render', 'show_person']
 

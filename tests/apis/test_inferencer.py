@@ -36,7 +36,7 @@ def test_model_gallery_and_weights_are_enough(crops, tmp_path):
     assert isinstance(inferencer, BaseInferencer)
     (answer,) = inferencer(SENTENCES[0], topk=4, where='person != 2')
     kept = Searcher.load(tmp_path / 'cache')
-    assert kept.store.extra['index'] == dict(type='FaissFlat')
+    assert kept.gallery.store.extra['index'] == dict(type='FaissFlat')
     expected = kept.search(SENTENCES[0], topk=4, where='person != 2')
     assert json.loads(json.dumps(answer)) == [result.to_dict() for result in expected]
     assert {result['metadata']['person'] for result in answer} <= {0, 1, 3}

@@ -14,10 +14,10 @@ import mmtbps
 from mmtbps.apis import build_runner, train
 from mmtbps.apis import test as run_test
 from mmtbps.apis.options import apply_train_options
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.models import DualStreamRetriever
 from mmtbps.registry import MODELS
-from mmtbps.utils.checkpoint import load_checkpoint_file
 
 CONFIG = Path(mmtbps.__file__).parents[1] / 'configs/dual_stream/dual-stream_tiny_toypedes.py'
 DRAWING = dict(num_train_ids=8, num_val_ids=3, num_test_ids=3)

@@ -15,7 +15,7 @@ from mmengine.logging import HistoryBuffer
 
 import mmtbps
 from mmtbps.apis.studies import Study, execution, format_table, run_study, summarise
-from mmtbps.visualization.study_plot import draw_study
+from mmtbps.apis.studies.plot import draw_study
 
 CONFIGS = Path(mmtbps.__file__).parents[1] / 'configs'
 # Writes what tools/train.py would; the metric is a function of config and seed, and the threads are noted.

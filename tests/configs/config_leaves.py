@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 import mmtbps
 from mmtbps.apis import resolve_data_sizes
-from mmtbps.utils.config import check_config
+from mmtbps.engine.config_checks import check_config
 
 CONFIGS = Path(mmtbps.__file__).parents[1] / 'configs'
 LEAVES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('[a-z]*/*.py'))

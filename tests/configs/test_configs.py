@@ -11,8 +11,8 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
 
+from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import DATASETS, HOOKS, METRICS, MODELS
-from mmtbps.utils.word_vectors import WordVectors
 
 
 @pytest.fixture(scope='module')

@@ -13,11 +13,11 @@ import pytest
 from mmengine.config import Config
 
 from mmtbps.datasets import toy_pedes
-from mmtbps.datasets.toy import HELD_OUT_WORDS, draw_toy_pedes, writer
-from mmtbps.datasets.toy.lexicon import COLOR_WORDS, HAIR_NOUNS, HAIR_WORDS, NOUNS, PATTERN_WORDS, SUBJECTS
-from mmtbps.datasets.toy.wording import choose_words
-from mmtbps.datasets.toy_pedes import ToyPEDES
+from mmtbps.datasets.toy_pedes import ToyPEDES, draw_toy_pedes
 from mmtbps.registry import DATASETS
+from mmtbps.toy import writer
+from mmtbps.toy.lexicon import COLOR_WORDS, HAIR_NOUNS, HAIR_WORDS, NOUNS, PATTERN_WORDS, SUBJECTS
+from mmtbps.toy.wording import HELD_OUT_WORDS, choose_words
 
 ROOT = Path(__file__).parents[2]
 SIZE = dict(num_train_ids=4, num_val_ids=2, num_test_ids=3, images_per_id=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, PersonCaptions
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/verify_dataset.py'

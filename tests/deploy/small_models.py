@@ -8,9 +8,9 @@ from models.tiny_clip import IMAGE_ARCH, TEXT_ARCH
 from tiny_retriever import dual_stream_config
 
 from mmtbps.datasets import WordTokenizer
-from mmtbps.deploy import drawn_samples
 from mmtbps.registry import MODELS
 from mmtbps.search import ModelEncoder
+from mmtbps.toy import draw_samples
 
 PREPROCESSOR = dict(type='TBPSDataPreprocessor', mean=[120.0, 115.0, 105.0], std=[70.0, 65.0, 60.0])
 GRU = dict(
@@ -36,7 +36,7 @@ KINDS = {
 def vocabulary():
     """Words of the drawn sentences, except a few that stay unknown."""
     tokenizer = WordTokenizer(min_count=2)
-    tokenizer.fit(drawn_samples(40)[1])
+    tokenizer.fit(draw_samples(40)[1])
     return tokenizer.vocabulary
 
 

@@ -14,12 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import KINDS, build_encoder, write_files
 
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.deploy import (
     Bundle,
     ONNXEncoder,
     compare_encoders,
-    drawn_samples,
     evaluate_encoder,
     export_onnx,
     exportable,
@@ -29,6 +28,7 @@ from mmtbps.deploy.tracing import ExportableBiGRU
 from mmtbps.models import BiGRUNeck
 from mmtbps.registry import DATASETS, ENCODERS
 from mmtbps.search import Searcher
+from mmtbps.toy import draw_samples
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'deploy' / 'export_onnx.py'
 FILES = ['image.onnx', 'model.json', 'text.onnx']
@@ -36,7 +36,7 @@ FILES = ['image.onnx', 'model.json', 'text.onnx']
 
 @pytest.fixture(scope='module')
 def samples():
-    return drawn_samples(64)
+    return draw_samples(64)
 
 
 @pytest.fixture(scope='module')
@@ -184,7 +184,7 @@ def test_missing_packages_and_devices_are_named(exported, monkeypatch):
 
 
 def test_tool_exports_quantises_and_measures(tmp_path, capsys):
-    root = draw_toy_pedes(tmp_path / 'toypedes', 1, 1, 6)
+    root = draw_toy_pedes(tmp_path / 'toypedes', num_train_ids=1, num_val_ids=1, num_test_ids=6)
     dataset = dict(type='CUHKPEDES', data_root=str(root))
     config, checkpoint = write_files(tmp_path / 'model', 'clip vit, clip text', dataset=dataset)
     tool = runpy.run_path(str(TOOL))

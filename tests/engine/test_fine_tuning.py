@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tiny_retriever import NUM_CLASSES, VOCAB_SIZE, cm_moco_config
 from torch import nn
 
+from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.engine import adapt_weights
 from mmtbps.models import WordEmbedding, WordTable
 from mmtbps.registry import MODELS
-from mmtbps.utils.word_vectors import WordVectors
 
 SPECIALS = ['<pad>', '<unk>']
 OLD = dict(

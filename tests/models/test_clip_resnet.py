@@ -5,7 +5,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 
 from mmtbps.models import CLIPResNet
-from mmtbps.models.utils import resize_positional_embedding
+from mmtbps.models.clip.positions import resize_positional_embedding
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch import nn
 
 from mmtbps.datasets import CLIPTokenizer
 from mmtbps.models import CLIPTextTransformer, CLIPViT
-from mmtbps.models.backbones.clip_tower import read_arch
+from mmtbps.models.clip.tower import read_arch
 from mmtbps.registry import MODELS
 
 SENTENCES = ['', 'a man', 'a woman in a turquoise t-shirt', 'red']

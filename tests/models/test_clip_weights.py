@@ -11,9 +11,8 @@ from tiny_clip import IMAGE_ARCH, TEXT_ARCH, save_openai_archive, save_weights, 
 from torch import nn
 
 from mmtbps.models import CLIPPretrainedInit, CLIPResNet, CLIPTextTransformer, CLIPViT
-from mmtbps.models.utils import clip_weights
-from mmtbps.models.utils.clip_weights import load_clip_weights
-from mmtbps.models.utils.torchscript_archive import is_torchscript, read_torchscript_weights
+from mmtbps.models.clip.torchscript_archive import is_torchscript, read_torchscript_weights
+from mmtbps.models.clip.weights import load_clip_weights
 from mmtbps.registry import MODELS
 
 FORMATS = [('a.pt', 'open_clip'), ('a.safetensors', 'open_clip'), ('a.bin', 'custom text'), ('a.pt', 'training')]
@@ -269,7 +268,7 @@ def no_network(cfg, **kwargs):
 
 
 def test_without_network_the_error_says_what_to_fetch(monkeypatch):
-    monkeypatch.setattr(clip_weights, 'download_pretrained', no_network)
+    monkeypatch.setattr('mmtbps.models.clip.weights.download_pretrained', no_network)
 
     with pytest.raises(
         FileNotFoundError,
@@ -282,7 +281,9 @@ def test_a_tag_finds_the_file_of_openai_s_own_package(monkeypatch, tmp_path, arc
     content = archive.read_bytes()
     tag = dict(url=f'https://openaipublic.example/clip/models/{hashlib.sha256(content).hexdigest()}/ViT-B-16.pt')
     monkeypatch.setenv('HOME', str(tmp_path))
-    monkeypatch.setattr(clip_weights, 'get_pretrained_cfg', lambda model, name: dict(tag, hf_hub='nobody/nothing/'))
+    monkeypatch.setattr(
+        'mmtbps.models.clip.weights.get_pretrained_cfg', lambda model, name: dict(tag, hf_hub='nobody/nothing/')
+    )
     path = tmp_path / '.cache' / 'clip' / 'ViT-B-16.pt'
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
@@ -293,7 +294,9 @@ def test_a_tag_finds_the_file_of_openai_s_own_package(monkeypatch, tmp_path, arc
 def test_a_tag_is_downloaded_and_tells_the_activation(monkeypatch, tmp_path):
     path = save_weights(tiny_clip(), tmp_path / 'a.safetensors')
     asked = []
-    monkeypatch.setattr(clip_weights, 'download_pretrained', lambda cfg, prefer_hf_hub: asked.append(cfg) or str(path))
+    monkeypatch.setattr(
+        'mmtbps.models.clip.weights.download_pretrained', lambda cfg, prefer_hf_hub: asked.append(cfg) or str(path)
+    )
 
     assert load_clip_weights('openai', 'ViT-B-16').quick_gelu is True
     assert load_clip_weights('laion2b_s34b_b88k', 'ViT-B-16').quick_gelu is False

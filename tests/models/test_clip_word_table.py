@@ -14,10 +14,10 @@ from torch import nn
 
 from mmtbps.datasets import CLIPTokenizer, WordTableTokenizer
 from mmtbps.datasets.vocabulary import collect_words
+from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.engine import DatasetMetaHook
-from mmtbps.models import CLIPWordEncoder, SentenceTransformerWordEncoder, WordTable
+from mmtbps.models import CLIPWordVectorizer, SentenceTransformerWordVectorizer, WordTable
 from mmtbps.registry import DATASETS, MODELS
-from mmtbps.utils.word_vectors import WordVectors
 
 WORDS = ['red', 'a', 'turquoise', 'tshirt', 'rucksack', 'grün', 'xzqwvutsrqp']
 TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/build_word_table.py'
@@ -30,7 +30,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def encoder_cfg(weights):
-    return dict(type='CLIPWordEncoder', checkpoint=weights, arch=TEXT_ARCH)
+    return dict(type='CLIPWordVectorizer', checkpoint=weights, arch=TEXT_ARCH)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_tower_of_the_size_of_vit_b_32(tmp_path):
     whole = TextTransformer().eval()
     path = tmp_path / 'vit-b-32.safetensors'
     save_file(whole.state_dict(), path)
-    encoder = CLIPWordEncoder(str(path), 'ViT-B-32')
+    encoder = CLIPWordVectorizer(str(path), 'ViT-B-32')
     path.unlink()  # a quarter of a gigabyte
     with torch.no_grad():
         expected = whole(whole_context(WORDS, 77))
@@ -89,11 +89,11 @@ def test_a_tower_of_the_size_of_vit_b_32(tmp_path):
 
 
 def test_the_hash_follows_the_weights_not_the_file(tmp_path, weights):
-    same = CLIPWordEncoder(str(save_weights(tiny_clip(), tmp_path / 'a.safetensors')), TEXT_ARCH)
-    other = CLIPWordEncoder(str(save_weights(tiny_clip(seed=1), tmp_path / 'b.pt')), TEXT_ARCH)
-    quick = CLIPWordEncoder(weights, TEXT_ARCH, quick_gelu=True)
+    same = CLIPWordVectorizer(str(save_weights(tiny_clip(), tmp_path / 'a.safetensors')), TEXT_ARCH)
+    other = CLIPWordVectorizer(str(save_weights(tiny_clip(seed=1), tmp_path / 'b.pt')), TEXT_ARCH)
+    quick = CLIPWordVectorizer(weights, TEXT_ARCH, quick_gelu=True)
 
-    assert len({CLIPWordEncoder(weights, TEXT_ARCH).hash, same.hash}) == 1
+    assert len({CLIPWordVectorizer(weights, TEXT_ARCH).hash, same.hash}) == 1
     assert len({same.hash, other.hash, quick.hash}) == 3
 
 
@@ -110,13 +110,13 @@ def test_a_sentence_transformer_folder(tmp_path, monkeypatch):
             return self.embedding(torch.tensor([len(sentence) for sentence in sentences]))
 
     with pytest.raises(FileNotFoundError, match='no folder'):
-        SentenceTransformerWordEncoder(str(tmp_path / 'none'))
+        SentenceTransformerWordVectorizer(str(tmp_path / 'none'))
     monkeypatch.setitem(sys.modules, 'sentence_transformers', None)
     with pytest.raises(ImportError, match='pip install sentence-transformers'):
-        SentenceTransformerWordEncoder(str(tmp_path))
+        SentenceTransformerWordVectorizer(str(tmp_path))
     module = types.SimpleNamespace(SentenceTransformer=SentenceTransformer)
     monkeypatch.setitem(sys.modules, 'sentence_transformers', module)
-    encoder = SentenceTransformerWordEncoder(str(tmp_path), batch_size=2, scale=2.0)
+    encoder = SentenceTransformerWordVectorizer(str(tmp_path), batch_size=2, scale=2.0)
     vectors = encoder.build_table(WORDS).vectors
 
     assert torch.equal(vectors, 2 * encoder.network.embedding.weight[[len(word) for word in WORDS]])
@@ -134,7 +134,7 @@ data = dict(type='CUHKPEDES', data_root={str(toy_data)!r}, split='test', test_mo
 test_dataloader = dict(dataset=data)
 """
     )
-    encoder = CLIPWordEncoder(weights, TEXT_ARCH)
+    encoder = CLIPWordVectorizer(weights, TEXT_ARCH)
     sizes = tmp_path / 'open_clip_config.json'
     text_cfg = {key: value for key, value in TEXT_ARCH.items() if key != 'embed_dim'}
     sizes.write_text(json.dumps(dict(model_cfg=dict(embed_dim=TEXT_ARCH['embed_dim'], text_cfg=text_cfg))))
@@ -199,7 +199,7 @@ def test_missing_words_are_encoded_when_the_encoder_is_at_hand(table, encoder_cf
 
 def test_an_encoder_other_than_the_table_s_is_an_error(tmp_path, table):
     other = str(save_weights(tiny_clip(seed=1), tmp_path / 'other.pt'))
-    cfg = dict(type='CLIPWordEncoder', checkpoint=other, arch=TEXT_ARCH)
+    cfg = dict(type='CLIPWordVectorizer', checkpoint=other, arch=TEXT_ARCH)
 
     with pytest.raises(ValueError, match='made by another encoder'):
         WordTable(5, table, embed_dims=16, encoder=cfg).set_words(VOCABULARY)

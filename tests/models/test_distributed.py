@@ -13,7 +13,7 @@ from tiny_retriever import CONTRASTIVE_NECK, NUM_CLASSES, cm_moco_config, make_b
 from torch import nn
 
 from mmtbps.models.losses import alignment_rows
-from mmtbps.models.utils import PairEmbeddings
+from mmtbps.models.structures import PairEmbeddings
 from mmtbps.registry import HOOKS, MODELS
 
 LOCAL, STEPS, WORLD = 4, 3, 2

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from mmtbps.models import CrossModalQueue, losses
-from mmtbps.models.utils import ContrastEmbeddings, PairEmbeddings, Temperature
+from mmtbps.models.heads.temperature import Temperature
+from mmtbps.models.structures import ContrastEmbeddings, PairEmbeddings
 from mmtbps.registry import MODELS
 
 PAIRWISE = ['AlignmentHead', 'CMPMHead', 'ITCHead']

@@ -3,7 +3,7 @@ from galleries import make_store, plain_search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtbps.search import ExactIndex, Selection, parse_where
+from mmtbps.search import ExactIndex, RowFilter, parse_where
 
 
 @settings(max_examples=60, deadline=None)
@@ -18,9 +18,9 @@ def test_finds_what_a_sort_finds(data):
     store = make_store(features, data.draw(st.integers(1, 15)), removed)
     count = data.draw(st.integers(1, 12))
     index = ExactIndex(chunk_size=data.draw(st.integers(1, 20)))
-    found = index.search(store, queries, count, Selection(store))
+    found = index.search(store, queries, count, RowFilter(store))
     allowed = [row for row in range(size) if row not in removed]
     assert torch.equal(found, plain_search(features, queries, count, allowed))
     if allowed:
-        found = index.search(store, queries, count, Selection(store, parse_where(f'number < {limit}')))
+        found = index.search(store, queries, count, RowFilter(store, parse_where(f'number < {limit}')))
         assert torch.equal(found, plain_search(features, queries, count, [row for row in allowed if row < limit]))

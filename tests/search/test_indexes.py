@@ -8,7 +8,7 @@ import torch
 from galleries import append, clustered, make_store, recall
 
 from mmtbps.registry import INDEXES
-from mmtbps.search import ExactIndex, GalleryStore, Selection, parse_where
+from mmtbps.search import ExactIndex, GalleryStore, RowFilter, parse_where
 from mmtbps.search.indexes import MilvusIndex, optional
 
 EXACT = [dict(type='ExactIndex'), dict(type='FaissFlat')]
@@ -40,7 +40,7 @@ def build(config):
 
 def check(index, store, conditions=()):
     """Recall of the ten nearest: all of them for an exact index, nearly all for another."""
-    selection = Selection(store, parse_where(conditions))
+    selection = RowFilter(store, parse_where(conditions))
     queries = clustered(40, seed=7)
     found = index.search(store, queries, 10 * index.oversampling, selection)
     allowed = torch.cat([selection.rows, torch.tensor([-1])])
@@ -80,7 +80,7 @@ def test_a_filter_costs_no_recall(config):
     index.sync(store, None)
     found = {}
     for where in ('', 'number < 500'):
-        selection, queries = Selection(store, parse_where(where or None)), clustered(60, seed=7)
+        selection, queries = RowFilter(store, parse_where(where or None)), clustered(60, seed=7)
         rows = index.search(store, queries, 10 * index.oversampling, selection)
         found[where] = recall(rows, ExactIndex().search(store, queries, 10, selection))
     assert found['number < 500'] > max(0.9, found[''] - 0.05)
@@ -90,7 +90,7 @@ def test_fewer_images_than_asked_for_leave_gaps(build):
     index = build()
     store = make_store(clustered(SIZE), 256)
     index.sync(store, None)
-    found = index.search(store, clustered(3), 8, Selection(store, parse_where('number < 5')))
+    found = index.search(store, clustered(3), 8, RowFilter(store, parse_where('number < 5')))
     assert set(found[0].tolist()) == {0, 1, 2, 3, 4, -1}
     assert (found[:, 5:] == -1).all()
 
@@ -207,7 +207,7 @@ def test_an_embedded_database_tells_a_second_process_why(tmp_path):
         holder.stdin.close()
         holder.wait(30)
     index.sync(store, tmp_path)
-    found = index.search(store, clustered(1), 20, Selection(store))
+    found = index.search(store, clustered(1), 20, RowFilter(store))
     index.close()
     assert set(found[0].tolist()) == set(range(20))
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as holder:

@@ -156,17 +156,17 @@ def test_a_list_says_nothing_of_other_images(searcher, crops, tmp_path):
 
 
 def test_images_are_taken_out_by_path_and_folder(searcher, crops):
-    assert searcher.remove([crops / 'cam0', crops / 'cam1' / 'p0_t10.png']) == 5
+    assert searcher.gallery.remove([crops / 'cam0', crops / 'cam1' / 'p0_t10.png']) == 5
     assert len(searcher.search(SENTENCE, topk=7)) == 7
     with pytest.raises(ValueError, match='cam0 is not in the gallery'):
-        searcher.remove([crops / 'cam0'])
+        searcher.gallery.remove([crops / 'cam0'])
 
 
 def test_saved_gallery_answers_as_before(searcher, tmp_path):
     answer = searcher.search(SENTENCE, topk=12)
-    searcher.remove([answer[3].path])
+    searcher.gallery.remove([answer[3].path])
     searcher.save(tmp_path / 'index')
-    searcher.remove([answer[5].path])
+    searcher.gallery.remove([answer[5].path])
     loaded = Searcher.load(tmp_path / 'index')
     assert loaded.search(SENTENCE, topk=10) == searcher.search(SENTENCE, topk=10)
     assert paths(loaded.search(SENTENCE, topk=10)) == [answer[i].path for i in range(12) if i not in (3, 5)]

@@ -43,11 +43,11 @@ def test_a_gallery_takes_over_shards(crops, tmp_path):
     images = list_gallery(crops, MetadataSource(pattern=r'p(?P<person>\d)'))
     extract_shards(PixelEncoder(), images, tmp_path / 'shards', **SIZES)
     searcher, direct = Searcher(PixelEncoder()), Searcher(PixelEncoder())
-    report = searcher.add_shards(tmp_path / 'shards', tmp_path / 'index')
+    report = searcher.gallery.add_shards(tmp_path / 'shards', tmp_path / 'index')
     assert (report.added, report.total, searcher.encoder.encoded) == (12, 12, 0)
     direct.index(crops, metadata=MetadataSource(pattern=r'p(?P<person>\d)'), num_workers=0, progress=False)
     assert Searcher.load(tmp_path / 'index').search('a man', topk=12) == direct.search('a man', topk=12)
-    report = searcher.add_shards(tmp_path / 'shards')
+    report = searcher.gallery.add_shards(tmp_path / 'shards')
     assert (report.added, report.unchanged, report.total) == (0, 12, 12)
 
 
@@ -72,17 +72,17 @@ def test_a_restart_skips_what_is_finished(crops, tmp_path):
 def test_shards_that_are_not_what_was_written_are_refused(crops, tmp_path):
     searcher = Searcher(PixelEncoder())
     with pytest.raises(FileNotFoundError, match='extraction is not finished'):
-        searcher.add_shards(tmp_path)
+        searcher.gallery.add_shards(tmp_path)
     extract_shards(PixelEncoder(), list_gallery(crops), tmp_path, **SIZES)
     with pytest.raises(ValueError, match='another model: weights differ'):
-        Searcher(PixelEncoder(salt='2')).add_shards(tmp_path)
+        Searcher(PixelEncoder(salt='2')).gallery.add_shards(tmp_path)
     path = tmp_path / 'shard_000001.safetensors'
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     assert len(read_shard(path).images) == 5
     with pytest.raises(ValueError, match=r'shard_000001.safetensors is not the file that was written'):
-        searcher.add_shards(tmp_path)
+        searcher.gallery.add_shards(tmp_path)
     (tmp_path / 'manifest.json').write_text('[]')
     with pytest.raises(ValueError, match=r'manifest.json cannot be read'):
-        searcher.add_shards(tmp_path)
+        searcher.gallery.add_shards(tmp_path)

@@ -40,7 +40,7 @@ def test_a_small_gallery_is_shown_as_a_whole(searcher):
 
 def test_an_image_of_the_gallery_finds_itself_and_no_other_file_is_taken(searcher, tmp_path, picture):
     galleries = Galleries(dict(one=searcher))
-    path = searcher.store.paths()[3]
+    path = searcher.gallery.store.paths()[3]
     answer = galleries.by_image('one', path, 3, 'QueryExpansion')
     assert answer.hits[0].path == path
     np.testing.assert_array_equal(answer.query, cv2.imread(path)[..., ::-1])
@@ -51,7 +51,7 @@ def test_an_image_of_the_gallery_finds_itself_and_no_other_file_is_taken(searche
 
 
 def test_an_image_that_is_gone_is_grey(searcher, crops):
-    path = searcher.store.paths()[0]
+    path = searcher.gallery.store.paths()[0]
     (crops / path).unlink()
     galleries = Galleries(dict(one=searcher))
     (gone,) = [hit for hit in galleries.by_sentence('one', 'a man', 12, None).hits if hit.path == path]
@@ -130,7 +130,7 @@ def test_settings_that_make_no_sense(searcher, tmp_path):
     with pytest.raises(ValueError, match='one is empty'):
         Galleries(dict(one=Searcher(PixelEncoder())))
     memory = Searcher(PixelEncoder())
-    memory.index(searcher.store.paths(), num_workers=0, progress=False)
+    memory.index(searcher.gallery.store.paths(), num_workers=0, progress=False)
     assert len(Galleries(dict(one=memory)).by_sentence('one', 'a man', 2, None).hits) == 2
     with pytest.raises(ValueError, match='in memory'):
         Galleries(dict(one=memory), UploadLimits())

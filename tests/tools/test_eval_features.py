@@ -10,8 +10,8 @@ import pytest
 from tiny_checkpoint import CONFIG, write_checkpoint
 
 import mmtbps
+from mmtbps.apis.reports.files import load_report
 from mmtbps.evaluation import load_features
-from mmtbps.evaluation.reports import load_report
 
 ROOT = Path(mmtbps.__file__).parents[1]
 DRAWING = dict(num_train_ids=2, num_val_ids=1, num_test_ids=5, seed=3)

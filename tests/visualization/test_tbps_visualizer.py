@@ -16,7 +16,7 @@ from mmpretrain.structures import DataSample
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmtbps.apis import train
-from mmtbps.datasets.toy import draw_toy_pedes
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.engine import RankedListHook
 from mmtbps.registry import VISUALIZERS
 from mmtbps.visualization import TBPSVisualizer

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from mmtbps.apis.studies import Study, format_table, run_study, summarise
-from mmtbps.utils.checkpoint import write_atomically
-from mmtbps.visualization.study_plot import draw_study
+from mmtbps.apis.studies.plot import draw_study
+from mmtbps.core.files import write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -7,8 +7,9 @@ person are not independent of each other.
 import argparse
 import json
 
-from mmtbps.evaluation.reports import compare_reports, format_comparison, load_report
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.apis.reports.comparison import compare_reports, format_comparison
+from mmtbps.apis.reports.files import load_report
+from mmtbps.core.files import write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ from mmengine.config import Config, DictAction
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.search import ModelEncoder
-from mmtbps.visualization.saliency import draw_saliency
+from mmtbps.search.saliency import draw_saliency
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,13 +7,13 @@ from mmengine.config import Config
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.options import ranking_settings
-from mmtbps.apis.origin import check_origin
+from mmtbps.apis.provenance import check_origin
+from mmtbps.apis.reports.writer import write_report
+from mmtbps.core.files import write_atomically
 from mmtbps.evaluation import load_features, score_directions
 from mmtbps.evaluation.functional import summarize
-from mmtbps.evaluation.reports import write_report
 from mmtbps.evaluation.table import format_figures
 from mmtbps.registry import RERANKERS
-from mmtbps.utils.checkpoint import write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

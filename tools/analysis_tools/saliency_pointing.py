@@ -12,11 +12,9 @@ import cv2
 import numpy as np
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
-from mmtbps.datasets.toy import sample_person, sample_shots
-from mmtbps.datasets.toy.attributes import stream
-from mmtbps.datasets.toy.scene import draw_image
 from mmtbps.search import ModelEncoder
-from mmtbps.visualization.saliency import saliency, smooth
+from mmtbps.search.saliency import saliency, smooth
+from mmtbps.toy import draw_image, sample_person, sample_shots, stream
 
 _DIFFERENT = 25
 _SMALLEST = 0.03

@@ -18,8 +18,8 @@ from open_clip import CLIP, ClipLoss, CLIPTextCfg, CLIPVisionCfg
 from safetensors.torch import save
 from torch import Tensor
 
+from mmtbps.core.files import write_atomically
 from mmtbps.datasets import CLIPTokenizer
-from mmtbps.utils.checkpoint import write_atomically
 
 SIDE = 64
 MODEL = dict(

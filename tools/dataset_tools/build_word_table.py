@@ -11,9 +11,9 @@ from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotation import SPLITS
 from mmtbps.datasets.verify import datasets_of_config
 from mmtbps.datasets.vocabulary import collect_words
-from mmtbps.models import CLIPWordEncoder, SentenceTransformerWordEncoder
-from mmtbps.models.utils.clip_weights import read_model_config
-from mmtbps.utils.word_vectors import WordVectors
+from mmtbps.datasets.word_vectors import WordVectors
+from mmtbps.models import CLIPWordVectorizer, SentenceTransformerWordVectorizer
+from mmtbps.models.clip.weights import read_model_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -66,9 +66,9 @@ def main(argv: list[str] | None = None) -> None:
     else:
         words = collect_words((data for source in args.sources for data in build_datasets(source)), args.splits)
         encoder = (
-            CLIPWordEncoder(args.clip, read_arch(args.arch), args.quick_gelu)
+            CLIPWordVectorizer(args.clip, read_arch(args.arch), args.quick_gelu)
             if args.clip
-            else SentenceTransformerWordEncoder(args.sentence_transformer, scale=args.scale)
+            else SentenceTransformerWordVectorizer(args.sentence_transformer, scale=args.scale)
         )
         table = encoder.build_table(words, progress=True)
     table.save(args.out)

@@ -2,7 +2,8 @@
 
 import argparse
 
-from mmtbps.datasets.toy import WORDINGS, draw_toy_pedes
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
+from mmtbps.toy import WORDINGS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -11,13 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from toy_parser import parse_caption
 
 from mmtbps.datasets import ToyPEDES
-from mmtbps.datasets.toy import Person, read_spec, sample_person, sample_shots
-from mmtbps.datasets.toy.painter import COLORS
-from mmtbps.datasets.toy.parser import parse_caption
-from mmtbps.datasets.toy.phrases import visible_parts
 from mmtbps.evaluation.functional import rank_metrics
+from mmtbps.toy import COLORS, Person, read_spec, sample_person, sample_shots, visible_parts
 
 # Rows, as shares of the image's height, and columns that the garments mostly cover.
 _REGIONS = dict(top=((0.26, 0.48), (0.36, 0.64)), bottom=((0.52, 0.72), (0.36, 0.64)))

@@ -7,16 +7,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
-from mmtbps.deploy import (
-    ONNXEncoder,
-    compare_encoders,
-    drawn_samples,
-    evaluate_encoder,
-    export_onnx,
-    quantize_onnx,
-)
+from mmtbps.deploy import ONNXEncoder, compare_encoders, evaluate_encoder, export_onnx, quantize_onnx
 from mmtbps.registry import DATASETS
 from mmtbps.search import Encoder, ModelEncoder
+from mmtbps.toy import draw_samples
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -60,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         small = Path(args.out) / 'int8'
         quantize_onnx(args.out, small)
         encoders['int8'] = ONNXEncoder(small)
-        print(f'{small}: {compare_encoders(encoders["torch"], encoders["int8"], *drawn_samples(64))}')
+        print(f'{small}: {compare_encoders(encoders["torch"], encoders["int8"], *draw_samples(64))}')
     if args.evaluate:
         print_figures(cfg, encoders)
 

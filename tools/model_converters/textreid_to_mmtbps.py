@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.converters.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
+from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.files import write_atomically
 from mmtbps.datasets import WordTokenizer
-from mmtbps.models.utils.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
-from mmtbps.utils.checkpoint import load_checkpoint_file, write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

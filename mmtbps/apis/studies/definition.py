@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmtbps.utils.checkpoint import write_atomically
+from mmtbps.core.files import write_atomically
 
 __all__ = ['Study', 'StudyRun', 'Variant']
 

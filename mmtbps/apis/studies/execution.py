@@ -13,7 +13,8 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.utils import ProgressBar
 
 import mmtbps
-from mmtbps.utils.checkpoint import load_checkpoint_file, write_atomically
+from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.files import write_atomically
 
 from .definition import Study, StudyRun
 

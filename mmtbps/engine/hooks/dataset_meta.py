@@ -8,9 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.core.files import write_atomically
 from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
-from mmtbps.utils.checkpoint import write_atomically
 
 from ..fine_tuning import adapt_weights
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmtbps.models.heads import ContrastiveHead
-from mmtbps.models.utils import PairEmbeddings
+from mmtbps.models.structures import PairEmbeddings
 from mmtbps.registry import HOOKS
 
 from .momentum_contrast import MomentumContrastHook

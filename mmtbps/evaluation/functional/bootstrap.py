@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import as_ids, positive
+from mmtbps.core.checks import positive
+
+from .checks import as_ids
 
 _BLOCK = 2**22
 """Numbers drawn at a time."""

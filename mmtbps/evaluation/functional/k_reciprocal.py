@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import in_unit, positive, unit_pair
+from mmtbps.core.checks import in_unit, positive
+
+from .checks import unit_pair
 from .neighbors import Cosine, Rows, all_rows, chunk_rows, largest
 from .sparse import SparseRows, merge, weighted_jaccard
 

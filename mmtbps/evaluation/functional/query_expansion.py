@@ -5,7 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import positive, unit_pair
+from mmtbps.core.checks import positive
+
+from .checks import unit_pair
 from .neighbors import nearest
 
 

@@ -23,7 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import as_float, as_ids, check_topk, positive, unit_pair
+from mmtbps.core.checks import positive
+
+from .checks import as_float, as_ids, check_topk, unit_pair
 from .neighbors import Cosine, Rows, chunk_rows
 
 _SORT_ABOVE = 128

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from mmtbps.core.checks import in_unit, positive
 from mmtbps.registry import RERANKERS
 
 from ..functional import k_reciprocal_rows
-from ..functional.checks import in_unit, positive
 from ..functional.neighbors import Rows
 from .base import Reranker
 

@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
+from mmtbps.core.checks import positive
 from mmtbps.registry import RERANKERS
 
 from ..functional import neighbor_jaccard_rows, shortlist_jaccard
-from ..functional.checks import positive, unit_pair
+from ..functional.checks import unit_pair
 from ..functional.neighbors import Cosine, Rows, largest
 from .base import Reranker
 

@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
+from mmtbps.core.checks import positive
 from mmtbps.registry import RERANKERS
 
 from ..functional import average_query_expansion
-from ..functional.checks import positive, unit_rows
+from ..functional.checks import unit_rows
 from ..functional.neighbors import Cosine, Rows
 from .base import Reranker
 

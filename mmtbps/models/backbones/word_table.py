@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmtbps.datasets.tokenizers import WordTokenizer
+from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import MODELS
-from mmtbps.utils.word_vectors import WordVectors
 
 from .word_embedding import WordEmbedding
 
@@ -32,7 +32,7 @@ class WordTable(WordEmbedding):
         table: File of the table, see :meth:`WordVectors.load`.
         words: File with the words of a table that is a plain array. Defaults to None.
         embed_dims: Length of a word's vector; 512 is that of CLIP's ViT-B/32.
-        encoder: Config of the text encoder that made the table, such as ``dict(type='CLIPWordEncoder',
+        encoder: Config of the text encoder that made the table, such as ``dict(type='CLIPWordVectorizer',
             checkpoint='openai')``, for words that the table lacks. Defaults to None: they have the vector of
             ``<unk>``, which is the table's own or else the mean of all words.
         pad_id: Id of the padding, whose vector is 0 and is not trained.

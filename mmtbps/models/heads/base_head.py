@@ -5,7 +5,7 @@ from abc import abstractmethod
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..utils import PairEmbeddings
+from ..structures import PairEmbeddings
 
 __all__ = ['BaseHead']
 

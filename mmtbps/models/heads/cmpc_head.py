@@ -5,14 +5,14 @@ from torch import Tensor
 from mmtbps.registry import MODELS
 
 from ..losses import cmpc_loss
-from ..utils import PairEmbeddings
-from .projection_head import ProjectionHead
+from ..structures import PairEmbeddings
+from .classifier_head import ClassifierHead
 
 __all__ = ['CMPCHead']
 
 
 @MODELS.register_module()
-class CMPCHead(ProjectionHead):
+class CMPCHead(ClassifierHead):
     """Classify each feature's projection onto its partner: :func:`~mmtbps.models.losses.cmpc_loss`.
 
     Args:

@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.distributed import gather
+from mmtbps.core.precision import at_least_float32
 from mmtbps.registry import MODELS
 
 from ..losses import info_nce
-from ..utils import PairEmbeddings, Temperature, at_least_float32, gather
+from ..structures import PairEmbeddings
 from .base_head import BaseHead
+from .temperature import Temperature
 
 __all__ = ['ContrastiveHead', 'ContrastiveSimilarities']
 

@@ -5,14 +5,14 @@ from torch import Tensor
 from mmtbps.registry import MODELS
 
 from ..losses import identity_loss
-from ..utils import PairEmbeddings
-from .projection_head import ProjectionHead
+from ..structures import PairEmbeddings
+from .classifier_head import ClassifierHead
 
 __all__ = ['IdentityHead']
 
 
 @MODELS.register_module()
-class IdentityHead(ProjectionHead):
+class IdentityHead(ClassifierHead):
     """Classify the identity of images and captions with one shared matrix: :func:`~mmtbps.models.losses.identity_loss`.
 
     The loss is a mean over the local batch; the mean of the gradients over processes is that of all their batches.

@@ -7,8 +7,8 @@ from torch import Tensor
 from mmtbps.registry import MODELS
 
 from ..losses import identity_aware_info_nce
-from ..utils import Temperature
 from .pairwise_head import PairwiseHead
+from .temperature import Temperature
 
 __all__ = ['ITCHead']
 

@@ -5,7 +5,9 @@ from abc import abstractmethod
 from mmengine import dist
 from torch import Tensor
 
-from ..utils import PairEmbeddings, gather, gather_with_gradient
+from mmtbps.core.distributed import gather, gather_with_gradient
+
+from ..structures import PairEmbeddings
 from .base_head import BaseHead
 
 __all__ = ['PairwiseHead']

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..utils.precision import at_least_float32
+from mmtbps.core.precision import at_least_float32
 
 __all__ = ['cmpm_loss', 'cmpm_rows']
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..utils.precision import at_least_float32
+from mmtbps.core.precision import at_least_float32
 
 __all__ = ['identity_aware_info_nce', 'info_nce']
 

@@ -9,10 +9,11 @@ from mmengine.model import ModuleDict, kaiming_init
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
 from ..heads import ContrastiveHead
-from ..utils import ContrastEmbeddings, PairEmbeddings, promote
+from ..structures import ContrastEmbeddings, PairEmbeddings
 from .dual_stream import DualStreamRetriever
 
 __all__ = ['CMMoCoRetriever']

@@ -7,9 +7,10 @@ from mmengine.model import BaseModel, ModuleDict
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
-from ..utils import PairEmbeddings, promote
+from ..structures import PairEmbeddings
 
 __all__ = ['DualStreamRetriever']
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.checks import positive
 from mmtbps.datasets.tokenizers import Tokenizer
-from mmtbps.evaluation.functional.checks import positive, unit_rows
+from mmtbps.evaluation.functional.checks import unit_rows
 from mmtbps.version import __version__
 
 __all__ = ['Encoder', 'Fingerprint', 'ImageSource']

@@ -14,11 +14,11 @@ from mmengine.config import Config
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmtbps.apis.data_sizes import resolve_data_sizes
+from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.datasets.tokenizers import Tokenizer
+from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
-from mmtbps.utils.checkpoint import load_checkpoint_file
 
 from .base import Encoder, Fingerprint, ImageSource
 

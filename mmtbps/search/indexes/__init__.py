@@ -1,4 +1,4 @@
-from .base import Selection, VectorIndex
+from .base import RowFilter, VectorIndex
 from .exact import ExactIndex
 from .faiss_index import FaissFlat, FaissHNSW, FaissIndex, FaissIVFPQ
 from .milvus_index import MilvusIndex
@@ -10,6 +10,6 @@ __all__ = [
     'FaissIVFPQ',
     'FaissIndex',
     'MilvusIndex',
-    'Selection',
+    'RowFilter',
     'VectorIndex',
 ]

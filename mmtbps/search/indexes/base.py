@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..filters import Condition
 from ..store import GalleryStore
-from ..where import Condition
 
-__all__ = ['Selection', 'VectorIndex']
+__all__ = ['RowFilter', 'VectorIndex']
 
 
-class Selection:
+class RowFilter:
     """Which rows of a gallery may be found: those that count and meet all conditions.
 
     Args:
@@ -83,7 +83,7 @@ class VectorIndex(ABC):
         """
 
     @abstractmethod
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
         """Find the rows nearest to each query.
 
         Args:

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmtbps.evaluation.functional.checks import positive
+from mmtbps.core.checks import positive
 from mmtbps.evaluation.functional.neighbors import chunk_rows, largest
 from mmtbps.registry import INDEXES
 
 from ..store import GalleryStore
-from .base import Selection, VectorIndex
+from .base import RowFilter, VectorIndex
 
 __all__ = ['ExactIndex']
 
@@ -36,7 +36,7 @@ class ExactIndex(VectorIndex):
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
         """Nothing to do."""
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`."""
         return torch.cat([self._search(store, part, count, selection.mask) for part in self._split(queries)])
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.evaluation.functional.checks import in_unit, positive
+from mmtbps.core.checks import in_unit, positive
 from mmtbps.registry import INDEXES
 
 from ..store import GalleryStore
-from .base import Selection, VectorIndex
+from .base import RowFilter, VectorIndex
 from .exact import ExactIndex
 from .optional import require
 from .state import BuildState
@@ -91,7 +91,7 @@ class FaissIndex(VectorIndex):
             self._write(folder)
             self._written = folder
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`."""
         selector, share = None, 1.0
         if selection.mask is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmtbps.registry import INDEXES
 
 from ..store import GalleryStore
-from .base import Selection, VectorIndex
+from .base import RowFilter, VectorIndex
 from .optional import require
 from .state import BuildState
 
@@ -86,7 +86,7 @@ class MilvusIndex(VectorIndex):
         else:
             self._client.load_collection(self.collection)
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: Selection) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`.
 
         Raises:

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from mmtbps.datasets.transforms import LoadPersonImage
-from mmtbps.search.results import SearchResult
-from mmtbps.search.searcher import Searcher
 
+from ..results import SearchResult
+from ..searcher import Searcher
 from .uploads import UploadLimits, keep_upload
 
 __all__ = ['MAX_SENTENCE', 'Answer', 'Galleries', 'Hit']
@@ -67,7 +67,7 @@ class Galleries:
         for name, searcher in searchers.items():
             if not len(searcher):
                 raise ValueError(f'The index {name} is empty; index some images first.')
-            if limits is not None and searcher.store.folder is None:
+            if limits is not None and searcher.gallery.store.folder is None:
                 raise ValueError(f'The index {name} is in memory, where nothing can be added; save it, or allow none.')
         self.searchers = dict(searchers)
         self.limits = limits
@@ -136,7 +136,7 @@ class Galleries:
     def by_image(self, name: str, path: str, topk: int, rerank: str | None) -> Answer:
         """Answer an image of the gallery; arguments as :meth:`by_sentence` has them."""
         searcher = self.searchers[name]
-        if path not in searcher.store:
+        if path not in searcher.gallery.store:
             return Answer('This image is not in the chosen index; search again.', failed=True)
         try:
             with self._lock:
@@ -154,7 +154,7 @@ class Galleries:
             files: The uploaded files.
         """
         searcher = self.searchers[name]
-        folder = searcher.store.folder
+        folder = searcher.gallery.store.folder
         if self.limits is None or folder is None:
             return Answer('Nothing can be added to this index.', failed=True)
         if len(files) > self.limits.files:

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 from PIL import Image, UnidentifiedImageError
 
+from mmtbps.core.files import write_atomically
 from mmtbps.datasets.transforms import LoadPersonImage
-from mmtbps.utils.checkpoint import write_atomically
 
 __all__ = ['UPLOAD_SUFFIXES', 'UploadLimits', 'keep_upload']
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mmtbps.registry import INDEXES
-from mmtbps.search import GalleryStore, Selection, VectorIndex
+from mmtbps.search import GalleryStore, RowFilter, VectorIndex
 from mmtbps.search.indexes.optional import require
 from mmtbps.search.ranking import rank
 
@@ -87,7 +87,7 @@ def ask(
     end = time.perf_counter() + limit
     for query in queries.split(1):
         start = time.perf_counter()
-        ((found, _, _),) = rank(store, index, query, topk, Selection(store))
+        ((found, _, _),) = rank(store, index, query, topk, RowFilter(store))
         seconds.append(time.perf_counter() - start)
         rows.append(found)
         if start > end:

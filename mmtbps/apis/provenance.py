@@ -1,0 +1,117 @@
+"""What made a file of features: written into it, and checked against what is asked of it later."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmtbps.engine.data_sizes import SIZES
+from mmtbps.evaluation import Features
+from mmtbps.registry import DATASETS
+
+__all__ = ['check_origin', 'dataset_name', 'describe_origin']
+
+
+def dataset_name(dataset: dict[str, Any]) -> str:
+    """Name of the data set of a config, as it stands in its meta information and in checkpoints trained on it."""
+    kind = DATASETS.get(dataset['type'])
+    return getattr(kind, 'METAINFO', {}).get('dataset', str(dataset['type']))
+
+
+def _model_digest(cfg: Config) -> str:
+    """Fingerprint of the model's config; sizes that the data decide may be resolved or not."""
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: plain(value) for key, value in node.items() if key not in SIZES}
+        return [plain(value) for value in node] if isinstance(node, list | tuple) else node
+
+    return hashlib.sha256(json.dumps(plain(cfg.model), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _file_digest(path: str | os.PathLike) -> str:
+    """Fingerprint of a file."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) -> dict[str, Any]:
+    """Say which model, checkpoint, config and data set a test is about.
+
+    Args:
+        cfg: The config of the test.
+        checkpoint: File of the weights.
+        dataset_meta: ``checkpoint['meta']['dataset_meta']``, which names the training set.
+
+    Returns:
+        Texts by name.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmtbps'))
+    dataset = cfg.test_dataloader.dataset
+    return dict(
+        model=str(cfg.model.type),
+        model_digest=_model_digest(cfg),
+        checkpoint=Path(checkpoint).name,
+        checkpoint_digest=_file_digest(checkpoint),
+        config=str(cfg.filename),
+        trained_on=str(dataset_meta.get('dataset', 'unknown')),
+        dataset=dataset_name(dataset),
+        split=str(dataset.get('split', 'train')),
+    )
+
+
+def check_origin(features: Features, cfg: Config | None = None, checkpoint: str | None = None) -> None:
+    """Demand that features were made by what the caller believes made them.
+
+    Args:
+        features: What :func:`mmtbps.evaluation.load_features` read.
+        cfg: The config with the model and the test set meant; the annotation is read and persons and captions are
+            compared. Defaults to None: not checked.
+        checkpoint: File of the weights meant, compared byte by byte. Defaults to None: not checked.
+
+    Raises:
+        ValueError: If something else made them; names what differs.
+    """
+    meta, faults = features.meta, []
+    if checkpoint is not None and meta.get('checkpoint_digest') != _file_digest(checkpoint):
+        faults.append(f'the checkpoint {meta.get("checkpoint")}, whose bytes are not those of {checkpoint}')
+    if cfg is not None:
+        init_default_scope(cfg.get('default_scope', 'mmtbps'))
+        if meta.get('model_digest') != _model_digest(cfg):
+            faults.append(
+                f'a {meta.get("model")} of {meta.get("config")}, whose settings are not those of {cfg.filename}'
+            )
+        dataset = cfg.test_dataloader.dataset
+        asked = f'{dataset_name(dataset)} {dataset.get("split", "train")}'
+        made = f'{meta.get("dataset")} {meta.get("split")}'
+        if made != asked:
+            faults.append(f'the data set {made}, not {asked}')
+        elif _data_digest(dataset) != features.data_digest:
+            faults.append(f'{made} with other persons or captions than the annotation has now')
+    if faults:
+        raise ValueError(f'The features were made with {"; and with ".join(faults)}. Write them again.')
+
+
+def _data_digest(dataset: dict[str, Any]) -> str:
+    """:attr:`Features.data_digest` of a test set; no image is looked at."""
+    built = DATASETS.build(dict(dataset, pipeline=[], check_images=False, lazy_init=False))
+    items = [built.get_data_info(index) for index in range(len(built))]
+    counts = torch.tensor([len(item['captions']) for item in items])
+    nothing = torch.empty(0)
+    return Features(
+        nothing,
+        torch.tensor([item['person_id'] for item in items]),
+        [],
+        nothing,
+        [caption for item in items for caption in item['captions']],
+        torch.arange(len(items)).repeat_interleave(counts),
+        {},
+    ).data_digest

@@ -1,0 +1,122 @@
+"""One self-contained page of queries and what was found for them."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import mmcv
+import numpy as np
+
+from mmtbps.core.files import write_atomically
+
+__all__ = ['FoundImage', 'QueryCard', 'write_query_page']
+
+_HEIGHT, _QUALITY = 200, 85
+_STYLE = """
+:root { color-scheme: light; --right: #1a9850; --wrong: #d73027; --ink: #1d2733; --soft: #5b6875; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 28px 24px 60px; max-width: 1240px; color: var(--ink); background: #f4f6f8;
+  font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 24px; margin: 0 0 4px; }
+p { margin: 0 0 14px; color: var(--soft); max-width: 80ch; }
+.facts { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 0 0 18px; padding: 0; list-style: none; }
+.facts b { color: var(--soft); font-weight: 500; margin-right: 6px; }
+table { border-collapse: collapse; margin: 0 0 22px; background: #fff; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 14px; border: 1px solid #dde3e9; text-align: right; }
+th:first-child { text-align: left; }
+thead th { background: #eaeef2; font-weight: 600; }
+section { background: #fff; border: 1px solid #dde3e9; border-radius: 8px; padding: 14px 16px 12px; margin: 0 0 14px; }
+h2 { font-size: 15px; font-weight: 600; margin: 0 0 10px; overflow-wrap: anywhere; }
+h2 span { color: var(--wrong); font-weight: 600; margin-right: 8px; white-space: nowrap; }
+.row { display: flex; flex-wrap: wrap; gap: 10px; }
+figure { margin: 0; text-align: center; }
+figure img { display: block; height: 208px; border: 4px solid var(--wrong); border-radius: 4px; background: #fff; }
+figure.right img { border-color: var(--right); }
+figure.own { padding-right: 14px; margin-right: 4px; border-right: 1px solid #dde3e9; }
+figure.own img { border-color: #8a96a3; }
+figcaption { font-size: 12px; color: var(--soft); margin-top: 3px; font-variant-numeric: tabular-nums; }
+"""
+
+
+class FoundImage(NamedTuple):
+    """An image of a list: its file, what is written below it, and its frame: ``right``, ``wrong`` or ``own``."""
+
+    path: str
+    label: str
+    kind: str
+
+
+class QueryCard(NamedTuple):
+    """A query: a mark before the sentence, the sentence, and its images from left to right."""
+
+    mark: str
+    caption: str
+    images: Sequence[FoundImage]
+
+
+def write_query_page(
+    out_file: str | Path,
+    title: str,
+    introduction: str,
+    facts: Mapping[str, str],
+    figures: Mapping[str, Mapping[str, float]],
+    cards: Iterable[QueryCard],
+) -> None:
+    """Write one HTML file that needs nothing else: images are embedded, and there is no script.
+
+    Args:
+        out_file: The file.
+        title: Heading of the page.
+        introduction: A sentence below it.
+        facts: Names and values, one line.
+        figures: Figures in percent, by row and column.
+        cards: The queries.
+
+    Raises:
+        FileNotFoundError: If an image is not there.
+    """
+    columns = list(next(iter(figures.values())))
+    head = ''.join(f'<th>{escape(column)}</th>' for column in ['', *columns])
+    rows = ''.join(
+        f'<tr><th>{escape(name)}</th>' + ''.join(f'<td>{row[column]:.2f}</td>' for column in columns) + '</tr>'
+        for name, row in figures.items()
+    )
+    items = ''.join(f'<li><b>{escape(name)}</b>{escape(value)}</li>' for name, value in facts.items())
+    body = '\n'.join(map(_card, cards))
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
+        f'<body>\n<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n<ul class="facts">{items}</ul>\n'
+        f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n{body}\n</body>\n</html>\n'
+    )
+    # Captions from the web may hold half a character, which UTF-8 cannot write.
+    write_atomically(out_file, page.encode('utf-8', 'xmlcharrefreplace'))
+
+
+def _card(card: QueryCard) -> str:
+    """A query as HTML."""
+    figures = ''.join(
+        f'<figure class="{image.kind}"><img src="{_embed(image.path)}" alt=""><figcaption>{escape(image.label)}'
+        '</figcaption></figure>'
+        for image in card.images
+    )
+    heading = f'<h2><span>{escape(card.mark)}</span>{escape(card.caption)}</h2>'
+    return f'<section>{heading}<div class="row">{figures}</div></section>'
+
+
+def _embed(path: str) -> str:
+    """An image of the page's height as a data URL."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'There is no image {path}. Paths are those of the test: run in the same folder, with the data in place.'
+        )
+    image: np.ndarray = mmcv.imread(path)
+    height, width = image.shape[:2]
+    size = (max(1, round(width * _HEIGHT / height)), _HEIGHT)
+    smaller = height > _HEIGHT
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return 'data:image/jpeg;base64,' + base64.b64encode(encoded.tobytes()).decode()

@@ -1,0 +1,117 @@
+"""CLIP's text transformer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from open_clip.transformer import TextTransformer
+from torch import Tensor
+
+from mmtbps.registry import MODELS
+
+from .tower import CLIPActivation, CLIPTower, read_arch
+
+__all__ = ['CLIPTextTransformer']
+
+
+@MODELS.register_module()
+class CLIPTextTransformer(TextTransformer, CLIPTower):
+    """CLIP's whole text tower (Radford et al., ICML 2021), with open_clip's names of all weights.
+
+    The feature of a sentence is the output at its end token, projected. The tower is causal: positions after the end
+    are not looked at, so only the longest sentence of a batch is computed, not the whole context, and a sentence does
+    not depend on its neighbours. It reads the ids of :class:`~mmtbps.datasets.CLIPTokenizer`.
+
+    ``init_cfg=dict(type='CLIPPretrained', checkpoint='openai')`` loads released weights; a context of another length
+    has the positional embedding interpolated linearly, and the activation becomes the one that the weights were
+    trained with.
+
+    Args:
+        arch: Name of one of open_clip's models (``'RN50'`` has a text tower too), or a mapping with ``embed_dim``
+            (length of the feature) and any of ``layers``, ``width``, ``heads``, ``mlp_ratio``, ``vocab_size``,
+            ``context_length``.
+        context_length: Most ids of a sentence, the tokenizer's ``context_length``. None takes that of ``arch``, 77.
+        quick_gelu: Activation of weights that do not say which one they need. False is open_clip's default.
+        frozen_stages: -1 trains everything, 0 freezes the embedding, i also the first i blocks; the number of blocks
+            freezes all.
+        with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If an argument is none of the above, or a sentence is longer than the context.
+
+    Example:
+        >>> import torch
+        >>> tower = CLIPTextTransformer(dict(embed_dim=16, layers=2, width=32, heads=2))
+        >>> tower(torch.tensor([[49406, 320, 49407], [49406, 49407, 0]]), torch.tensor([3, 2])).shape
+        torch.Size([2, 16])
+    """
+
+    stem = ('token_embedding', 'positional_embedding')
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'ViT-B-16',
+        context_length: int | None = None,
+        quick_gelu: bool = False,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        sizes = read_arch(arch, 'text_cfg')
+        super().__init__(
+            context_length=context_length or sizes['context_length'],
+            vocab_size=sizes['vocab_size'],
+            width=sizes['width'],
+            heads=sizes['heads'],
+            layers=sizes['layers'],
+            mlp_ratio=sizes['mlp_ratio'],
+            output_dim=sizes['embed_dim'],
+            act_layer=CLIPActivation,
+        )
+        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, with_cp, init_cfg)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Turn token ids (M, L) and lengths (M,) into features (M, embed_dim).
+
+        Args:
+            tokens: Start, pieces, end, padding; M may be 0.
+            lengths: Number of ids of each sentence, start and end included.
+
+        Returns:
+            Features of the sentences, not normalised.
+        """
+        longest = int(lengths.max()) if len(lengths) else 0
+        if longest > self.context_length:
+            raise ValueError(
+                f'CLIPTextTransformer: a sentence has {longest} tokens, but context_length is {self.context_length}; '
+                "set the tokenizer's context_length to that of the model"
+            )
+        return self.encode_positions(tokens[:, :longest], lengths)
+
+    def encode_positions(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Encode all L positions of token ids (M, L); see :meth:`forward`, which leaves out those that nobody needs."""
+        length = tokens.shape[1]
+        words = self.token_embedding(tokens) + self.positional_embedding[:length]
+        words = self.transformer(words, attn_mask=self.attn_mask[:length, :length])
+        ends = words[torch.arange(words.shape[0], device=words.device), lengths - 1]
+        return self.ln_final(ends) @ self.text_projection
+
+    def encode_words(self, tokens: Tensor) -> Tensor:
+        """Encode short texts of equal length, (M, L) ids from start to end; :meth:`forward` gives the same, later.
+
+        The start sees nothing but itself, so it is computed once for all texts; the last block is computed at the end
+        only.
+        """
+        length = tokens.shape[1]
+        mask = self.attn_mask[1:length, :length]
+        embedded = self.token_embedding(tokens) + self.positional_embedding[:length]
+        start, words = embedded[:1, :1], embedded[:, 1:]
+        for block in self.transformer.resblocks:
+            seen = block.ln_1(torch.cat([start.expand(len(words), -1, -1), words], 1))
+            if block is self.transformer.resblocks[-1]:
+                words, mask = words[:, -1:], mask[-1:]
+            words = words + block.attention(seen[:, -words.shape[1] :], seen, seen, mask)
+            words = words + block.mlp(block.ln_2(words))
+            start = block(start)
+        return self.ln_final(words[:, 0]) @ self.text_projection

@@ -1,0 +1,97 @@
+"""CLIP's vision transformer for pedestrian images."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from mmtbps.registry import MODELS
+
+from .tower import CLIPActivation, CLIPTower, read_arch
+
+__all__ = ['CLIPViT']
+
+
+@MODELS.register_module()
+class CLIPViT(VisionTransformer, CLIPTower):
+    """CLIP's vision transformer (Radford et al., ICML 2021) for images of any size, with open_clip's names of weights.
+
+    ``init_cfg=dict(type='CLIPPretrained', checkpoint='openai')`` loads released weights; their positional embedding is
+    resized to the grid of the input (row of the class token copied, grid bilinear, ``align_corners=False``), and the
+    activation becomes the one that the weights were trained with.
+
+    Args:
+        arch: Name of one of open_clip's models, such as ``'ViT-B-16'``, ``'ViT-B-32'``, ``'ViT-L-14'``, or a mapping
+            with ``embed_dim`` (length of the feature) and any of ``layers``, ``width``, ``head_width``,
+            ``patch_size``, ``mlp_ratio``.
+        input_size: Height and width of the images. What is left at the right and lower edge and does not fill a patch
+            is not seen.
+        stride: Step from patch to patch; below the patch size patches overlap and the grid is finer. None steps by
+            the patch size, as CLIP does.
+        quick_gelu: Activation of weights that do not say which one they need. False is open_clip's default.
+        frozen_stages: -1 trains everything, 0 freezes the embedding, i also the first i blocks; the number of blocks
+            freezes all.
+        with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If an argument is none of the above, or images have another size than ``input_size``.
+
+    Example:
+        >>> import torch
+        >>> arch = dict(embed_dim=16, layers=2, width=32, head_width=16, patch_size=8)
+        >>> CLIPViT(arch, input_size=(48, 16))(torch.rand(2, 3, 48, 16)).shape
+        torch.Size([2, 16])
+    """
+
+    stem = ('conv1', 'class_embedding', 'positional_embedding', 'ln_pre')
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 'ViT-B-16',
+        input_size: tuple[int, int] = (384, 128),
+        stride: int | None = None,
+        quick_gelu: bool = False,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        sizes = read_arch(arch, 'vision_cfg')
+        patch, width = sizes['patch_size'], sizes['width']
+        stride = patch if stride is None else stride
+        if not 1 <= stride <= patch:
+            raise ValueError(f'CLIPViT: stride must lie between 1 and the patch size {patch}, got {stride}')
+        if min(input_size) < patch:
+            raise ValueError(f'CLIPViT: input_size {tuple(input_size)} is smaller than a patch of {patch}')
+        super().__init__(
+            image_size=tuple(input_size),
+            patch_size=patch,
+            width=width,
+            layers=sizes['layers'],
+            heads=width // sizes['head_width'],
+            mlp_ratio=sizes['mlp_ratio'],
+            output_dim=sizes['embed_dim'],
+            act_layer=CLIPActivation,
+        )
+        if stride != patch:
+            self.conv1 = nn.Conv2d(3, width, patch, stride, bias=False)
+            self.grid_size = ((input_size[0] - patch) // stride + 1, (input_size[1] - patch) // stride + 1)
+            tokens = 1 + self.grid_size[0] * self.grid_size[1]
+            self.positional_embedding = nn.Parameter(torch.randn(tokens, width) / width**0.5)
+        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, with_cp, init_cfg)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.grid_size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn images (N, 3, H, W) into features (N, embed_dim): the class token, projected."""
+        if images.shape[-2:] != self.image_size:
+            raise ValueError(
+                f'CLIPViT: images are {tuple(images.shape[-2:])}, but input_size is {self.image_size}; resize them in '
+                'the pipeline, or set input_size'
+            )
+        return super().forward(images)

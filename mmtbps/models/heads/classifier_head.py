@@ -1,0 +1,39 @@
+"""Base of the heads that classify identities."""
+
+import torch
+from torch import nn
+
+from .base_head import BaseHead
+
+__all__ = ['ClassifierHead']
+
+
+class ClassifierHead(BaseHead):
+    """A head with one matrix ``projection`` (D x C) that both modalities share; one column per identity.
+
+    The losses normalise its columns. It starts Xavier-uniform (Glorot & Bengio 2010).
+
+    Args:
+        num_classes: C, the number of training identities. Configs leave it None; it is read from the training set.
+        in_channels: D, the length of the embeddings.
+        loss_weight: Factor of the loss.
+        init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If the number of classes is not known or not positive.
+    """
+
+    def __init__(
+        self, num_classes: int | None, in_channels: int, loss_weight: float = 1.0, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(loss_weight, init_cfg)
+        if num_classes is None:
+            raise ValueError(
+                f'{type(self).__name__}: num_classes is None; call mmtbps.apis.resolve_data_sizes(cfg) before the '
+                'model is built, which counts the identities of the training set, or set it in the config'
+            )
+        if num_classes < 1:
+            raise ValueError(f'{type(self).__name__}: num_classes must be at least 1, got {num_classes}')
+        self.num_classes = num_classes
+        self.projection = nn.Parameter(torch.empty(in_channels, num_classes))
+        nn.init.xavier_uniform_(self.projection)

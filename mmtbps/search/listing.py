@@ -1,0 +1,115 @@
+"""Which images a gallery has, and what is known of each."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmtbps.datasets.base import TBPSDataset
+
+from .metadata import MetadataSource
+
+__all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'Images', 'list_gallery']
+
+Images = str | Path | TBPSDataset | Iterable[str | Path]
+"""A folder, one image file, paths of files, or a data set."""
+
+IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'})
+"""Endings of the files of a folder that are taken for images, in small letters."""
+
+_GONE = (-1, -1)
+"""Size and time of a link that leads nowhere, or of a file that was taken away while its folder was listed."""
+
+
+@dataclass(frozen=True)
+class GalleryImage:
+    """An image file as it was when it was looked at.
+
+    Args:
+        path: Absolute path.
+        size: Bytes of the file.
+        mtime_ns: Time of its last change.
+        metadata: What is known of it: strings and numbers by name, ``folder`` among them.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def same_file(self, other: 'GalleryImage') -> bool:
+        """Whether the file is unchanged, by size and time of change."""
+        return (self.path, self.size, self.mtime_ns) == (other.path, other.size, other.mtime_ns)
+
+    def to_list(self) -> list:
+        """The fields in order, for JSON."""
+        return [self.path, self.size, self.mtime_ns, dict(self.metadata)]
+
+
+def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list[GalleryImage]:
+    """List the images of a folder, a list or a data set.
+
+    Args:
+        images: A folder, which is searched with all its folders for files with an ending of ``IMAGE_SUFFIXES`` (hidden
+            ones are left out); one image file; paths of files; or a data set, whose ``person_id`` becomes metadata.
+        metadata: Further facts by image. Defaults to None: only the folder is known.
+
+    Returns:
+        Every image once; those of a folder in alphabetical order, others in the order given.
+
+    Raises:
+        FileNotFoundError: If the folder or a listed file is not there.
+        ValueError: If there is no image.
+    """
+    source = metadata or MetadataSource()
+    whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
+    found: dict[str, GalleryImage] = {}
+    for path, facts in _paths(images):
+        absolute = os.path.abspath(path)
+        try:
+            status = os.stat(absolute)
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+        except FileNotFoundError as error:
+            if not whole_folder:
+                raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
+            size, mtime_ns = _GONE  # loading it will tell
+        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**facts, **source.of(absolute)})
+    if not found:
+        raise ValueError(f'There is no image in {_name(images)}. Images end in {", ".join(sorted(IMAGE_SUFFIXES))}.')
+    return list(found.values())
+
+
+def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Paths, each with what its place says of it."""
+    if isinstance(images, TBPSDataset):
+        for index in range(len(images)):
+            item = images.get_data_info(index)
+            yield item['img_path'], dict(folder=_parent(item['img_path']), person_id=int(item['person_id']))
+    elif isinstance(images, str | Path):
+        root = Path(images)
+        if root.is_file():
+            yield str(root), dict(folder=_parent(root))
+        elif root.is_dir():
+            for path in _walk(root):
+                yield path, dict(folder=os.path.relpath(os.path.dirname(path), root))
+        else:
+            raise FileNotFoundError(f'There is no folder or image {images}.')
+    else:
+        yield from ((str(path), dict(folder=_parent(path))) for path in images)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for name in sorted(files):
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith('.'):
+                yield os.path.join(folder, name)
+
+
+def _parent(path: str | Path) -> str:
+    return Path(path).absolute().parent.name
+
+
+def _name(images: Any) -> str:
+    return f'the folder {images}' if isinstance(images, str | Path) else f'a {type(images).__name__} of images'

@@ -1,0 +1,145 @@
+"""Bringing a gallery up to date with a listing of images: what differs, and what is done about it."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from mmengine.utils import ProgressBar
+
+from .encoders import Encoder
+from .extraction import encode_blocks, split_blocks
+from .listing import GalleryImage
+from .results import IndexReport
+from .shards import Shard
+from .store import GalleryStore
+
+__all__ = ['Difference', 'apply_difference', 'compare', 'sole_writer']
+
+
+@dataclass
+class Difference:
+    """A listing against a gallery.
+
+    Args:
+        new: Images that the gallery lacks.
+        changed: Images whose file is another by size or time of change.
+        refiled: Images whose file is the same, but of which other facts are known now.
+        unchanged: Images to leave alone.
+        gone: Paths of the gallery's images that are below the listed folder and no longer there.
+    """
+
+    new: list[GalleryImage] = field(default_factory=list)
+    changed: list[GalleryImage] = field(default_factory=list)
+    refiled: list[GalleryImage] = field(default_factory=list)
+    unchanged: list[GalleryImage] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | None, with_metadata: bool) -> Difference:
+    """Compare a listing with a gallery.
+
+    Args:
+        store: The gallery.
+        images: The listing.
+        folder: The folder that was listed as a whole; what the gallery has below it and the listing lacks is gone.
+            None: a list, which says nothing of other images.
+        with_metadata: Whether facts were given; else an unchanged image keeps those it has.
+
+    Returns:
+        The difference.
+    """
+    difference = Difference()
+    for image in images:
+        if image.path not in store:
+            difference.new.append(image)
+            continue
+        stored = store.images[store.row(image.path)]
+        if not image.same_file(stored):
+            difference.changed.append(image)
+        elif with_metadata and dict(image.metadata) != dict(stored.metadata):
+            difference.refiled.append(image)
+        else:
+            difference.unchanged.append(image)
+    if folder is not None:
+        listed = {image.path for image in images}
+        below = os.path.join(os.path.abspath(folder), '')
+        difference.gone = [path for path in store.paths() if path.startswith(below) and path not in listed]
+    return difference
+
+
+@contextmanager
+def sole_writer(folder: Path | None) -> Iterator[None]:
+    """Keep other processes from writing a gallery's folder meanwhile.
+
+    Args:
+        folder: The folder; None for a gallery in memory.
+
+    Raises:
+        RuntimeError: If another process is writing it.
+    """
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / '.lock', timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RuntimeError(f'Another process is writing the gallery {folder}. Wait for it, or end it.') from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def apply_difference(
+    store: GalleryStore,
+    encoder: Encoder,
+    difference: Difference,
+    batch_size: int,
+    num_workers: int,
+    block_size: int,
+    progress: bool,
+) -> IndexReport:
+    """Encode what is new, drop what is gone.
+
+    Args:
+        store: The gallery; it grows block by block.
+        encoder: Encodes the images.
+        difference: What to do.
+        batch_size: Images encoded at a time.
+        num_workers: Processes that load images.
+        block_size: Images in a block.
+        progress: Whether to draw a progress bar.
+
+    Returns:
+        What was done.
+    """
+    report = IndexReport(unchanged=len(difference.unchanged), removed=len(difference.gone))
+    store.remove(difference.gone)
+    for block in split_blocks(difference.refiled, block_size):
+        features = store.take(torch.tensor([store.row(image.path) for image in block]))
+        store.append(Shard(features, block, encoder.fingerprint))
+    pending = [*difference.new, *difference.changed]
+    bar = ProgressBar(len(pending), file=sys.stderr) if progress and pending else None
+    for count, shard in encode_blocks(encoder, split_blocks(pending, block_size), batch_size, num_workers):
+        if bar is not None:
+            bar.update(count)
+        if shard is not None:
+            report.broken += shard.broken
+            # A file that broke since must not keep the features of what it was.
+            store.remove(entry.image.path for entry in shard.broken if entry.image.path in store)
+            store.append(shard)
+    if bar is not None:
+        sys.stderr.write('\n')
+    store.commit()
+    skipped = {entry.image.path for entry in report.broken}
+    report.added = sum(image.path not in skipped for image in difference.new)
+    report.changed = sum(image.path not in skipped for image in difference.changed) + len(difference.refiled)
+    report.total = len(store)
+    return report

@@ -1,0 +1,86 @@
+import pytest
+from mmengine.config import Config
+
+from mmtbps.engine.config_checks import check_config
+
+
+def test_a_config_with_variables_of_its_own_passes():
+    cfg = Config(
+        dict(
+            data_root='data/toypedes',
+            train_pipeline=[],
+            image_size=(96, 32),
+            train_dataloader=dict(batch_size=2),
+            env_cfg=dict(mp_cfg=dict(opencv_num_threads=0)),
+            default_hooks=dict(momentum_update=dict(type='MomentumUpdateHook')),
+            auto_scale_lr=dict(base_batch_size=8, enable=False),
+            sync_bn='torch',
+        )
+    )
+    check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(train_dataloder=dict()), r'train_dataloder is unknown, did you mean train_dataloader\?'),
+        (dict(modle=dict(momentum=1)), r'modle is unknown, did you mean model\?'),
+        (dict(optim_wraper=dict()), r'did you mean optim_wrapper\?'),
+        (dict(default_hooks=dict(chekpoint=dict())), r'did you mean default_hooks\.checkpoint\?'),
+        (dict(env_cfg=dict(cudnn_benchmrk=True)), r'env_cfg\.cudnn_benchmrk is unknown'),
+        (dict(env_cfg=dict(mp_cfg=dict(start_method='fork'))), r'env_cfg\.mp_cfg\.start_method is unknown'),
+        (dict(auto_scale_lr=dict(enabled=True)), r'auto_scale_lr\.enabled is unknown'),
+        (dict(default_hooks=dict(epoch_sed=None)), r'did you mean default_hooks\.epoch_seed\?'),
+        (dict(env_cfg=dict(dist_cfg=dict(backnd='nccl'))), r'did you mean env_cfg\.dist_cfg\.backend\?'),
+        # An argument that the class itself takes, one that it hands to its base, and one that it would hand on.
+        (
+            dict(train_dataloader=dict(sampler=dict(type='IdentitySampler', num_instance=4))),
+            r'train_dataloader\.sampler\.num_instance is unknown, did you mean .*sampler\.num_instances\?',
+        ),
+        (
+            dict(test_dataloader=dict(dataset=dict(type='ToyPEDES', data_rot='data'))),
+            r'did you mean test_dataloader\.dataset\.data_root\?',
+        ),
+        (
+            dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', intervall=2))),
+            r'did you mean default_hooks\.checkpoint\.interval\?',
+        ),
+        (
+            dict(train_dataloader=dict(dataset=dict(pipeline=[dict(type='mmtbps.ResizeFlipCrop', paddin=4)]))),
+            r'did you mean train_dataloader\.dataset\.pipeline\.0\.padding\?',
+        ),
+        (
+            dict(optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', weight_decy=0.0))),
+            r'did you mean optim_wrapper\.optimizer\.weight_decay\?',
+        ),
+        (
+            dict(train_dataloader=dict(dataset=dict(type='PersonCaptions', drawing=dict(num_train_ids=4)))),
+            r'train_dataloader\.dataset\.drawing is no argument of PersonCaptions\. .* with _delete_=True',
+        ),
+    ],
+)
+def test_keys_without_effect_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        check_config(Config(options))
+
+
+@pytest.mark.parametrize(
+    'component',
+    [
+        dict(type='Unheard', paddin=4),
+        dict(type='elsewhere.ResizeFlipCrop', paddin=4),
+        # What MMEngine's builders take before the constructor sees it.
+        dict(
+            type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0), constructor='X', paramwise_cfg=dict(custom_keys={})
+        ),
+        dict(type='LinearLR', start_factor=0.1, convert_to_iter_based=True, by_epoch=True),
+        dict(type='EpochSeedHook', priority='LOW'),
+    ],
+)
+def test_what_is_no_slip_of_the_pen_passes(component):
+    check_config(Config(dict(anything=[component])))
+
+
+def test_all_faults_are_listed_at_once():
+    with pytest.raises(ValueError, match=r'val_dataloder.*cudnn'):
+        check_config(Config(dict(val_dataloder={}, env_cfg=dict(cudnn=True))))
