@@ -86,7 +86,9 @@ def run_index(args: argparse.Namespace) -> None:
         searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
     for gallery in args.gallery:
-        print(searcher.index(gallery, args.out, metadata, args.batch_size, args.workers))
+        print(
+            searcher.index(gallery, args.out, metadata=metadata, batch_size=args.batch_size, num_workers=args.workers)
+        )
 
 
 def run_query(args: argparse.Namespace) -> None:

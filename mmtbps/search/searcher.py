@@ -19,6 +19,7 @@ from .filters import WhereLike, parse_where
 from .gallery import Gallery
 from .indexes import RowFilter
 from .listing import Images
+from .metadata import MetadataSource
 from .ranking import Ranking, rank, rerank
 from .results import CaptionResult, IndexReport, SearchResult
 from .store import GalleryStore
@@ -122,9 +123,11 @@ class Searcher:
         searcher.gallery.use(store)
         return searcher
 
-    def index(self, images: Images, out: str | Path | None = None, **options: Any) -> IndexReport:
+    def index(
+        self, images: Images, out: str | Path | None = None, metadata: MetadataSource | None = None, **options: Any
+    ) -> IndexReport:
         """Bring the gallery up to date with images; see :meth:`Gallery.index`, which takes the same arguments."""
-        return self.gallery.index(images, out, **options)
+        return self.gallery.index(images, out, metadata, **options)
 
     def save(self, folder: str | Path) -> None:
         """Write the gallery to a folder; see :meth:`Gallery.save`."""
