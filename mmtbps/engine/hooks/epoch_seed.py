@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -22,10 +22,17 @@ class EpochSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Hand a resumed run's seed to the sampler, which was built before the checkpoint was read."""
+        """Hand a resumed run's seed to the sampler, which was built before the checkpoint was read.
+
+        A seed that the config gives to the sampler itself stays.
+        """
         sampler = runner.train_dataloader.sampler
-        if hasattr(sampler, 'seed'):
-            sampler.seed = runner.seed
+        config = runner.cfg.get('train_dataloader') or {}
+        if not hasattr(sampler, 'seed') or 'seed' in config.get('sampler', {}):
+            return
+        seed = [runner.seed]
+        broadcast_object_list(seed)  # with `diff_rank_seed` every process has its own, but all share one plan
+        sampler.seed = seed[0]
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the epoch of the data set and the state of the generators."""
