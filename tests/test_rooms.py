@@ -5,15 +5,15 @@ from pathlib import Path
 
 import grimp
 import pytest
-import tomllib
+from importlinter import api
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
 
 
 def layers() -> list[str]:
-    settings = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['tool']['importlinter']
-    return next(contract for contract in settings['contracts'] if contract['id'] == 'rooms')['layers']
+    contracts = api.read_configuration(str(ROOT / 'pyproject.toml'))['contracts_options']
+    return next(contract for contract in contracts if contract['id'] == 'rooms')['layers']
 
 
 def test_imports_point_down(monkeypatch, capsys):

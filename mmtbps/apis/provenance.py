@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmtbps.core.files import file_sha256
 from mmtbps.engine.data_sizes import SIZES
 from mmtbps.evaluation import Features
 from mmtbps.registry import DATASETS
@@ -34,15 +34,6 @@ def _model_digest(cfg: Config) -> str:
     return hashlib.sha256(json.dumps(plain(cfg.model), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _file_digest(path: str | os.PathLike) -> str:
-    """Fingerprint of a file."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()[:16]
-
-
 def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) -> dict[str, Any]:
     """Say which model, checkpoint, config and data set a test is about.
 
@@ -60,7 +51,7 @@ def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) 
         model=str(cfg.model.type),
         model_digest=_model_digest(cfg),
         checkpoint=Path(checkpoint).name,
-        checkpoint_digest=_file_digest(checkpoint),
+        checkpoint_digest=file_sha256(checkpoint)[:16],
         config=str(cfg.filename),
         trained_on=str(dataset_meta.get('dataset', 'unknown')),
         dataset=dataset_name(dataset),
@@ -81,7 +72,7 @@ def check_origin(features: Features, cfg: Config | None = None, checkpoint: str 
         ValueError: If something else made them; names what differs.
     """
     meta, faults = features.meta, []
-    if checkpoint is not None and meta.get('checkpoint_digest') != _file_digest(checkpoint):
+    if checkpoint is not None and meta.get('checkpoint_digest') != file_sha256(checkpoint)[:16]:
         faults.append(f'the checkpoint {meta.get("checkpoint")}, whose bytes are not those of {checkpoint}')
     if cfg is not None:
         init_default_scope(cfg.get('default_scope', 'mmtbps'))

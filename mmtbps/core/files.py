@@ -1,12 +1,13 @@
-"""Writing files so that nothing half-written stays."""
+"""Files that are whole: written at once or not at all, told apart by their digest."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-__all__ = ['AtomicLocalBackend', 'write_atomically']
+__all__ = ['AtomicLocalBackend', 'file_sha256', 'write_atomically']
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
@@ -26,6 +27,15 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 @register_backend('atomic_local', force=True)

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mmtbps.core.files import write_atomically
-from mmtbps.search.shards import checksum
+from mmtbps.core.files import file_sha256, write_atomically
 
 __all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
 
@@ -60,7 +59,7 @@ class Bundle:
             ),
         }
         for graph in graphs.values():
-            graph['sha256'] = checksum(Path(folder) / graph['file'])
+            graph['sha256'] = file_sha256(Path(folder) / graph['file'])
         content = json.dumps({'format': _FORMAT, **graphs, **asdict(self)}, indent=2, ensure_ascii=False)
         write_atomically(Path(folder) / MANIFEST, content.encode())
 
@@ -90,7 +89,7 @@ class Bundle:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{folder / MANIFEST} cannot be read ({error!r}); export the model again.') from error
         for name, expected in hashes.items():
-            if checksum(folder / name) != expected:
+            if file_sha256(folder / name) != expected:
                 raise ValueError(
                     f'{folder / name} is not the graph that {MANIFEST} was written for: the export was interrupted, or '
                     'files of two exports were mixed. Export the model again.'

@@ -10,12 +10,12 @@ from typing import Any
 from mmengine.dist import all_gather_object, barrier, get_dist_info
 from mmengine.utils import ProgressBar
 
-from mmtbps.core.files import write_atomically
+from mmtbps.core.files import file_sha256, write_atomically
 
 from .encoders import Encoder, Fingerprint
 from .extraction import encode_blocks, split_blocks
 from .listing import GalleryImage
-from .shards import Shard, checksum, read_shard, write_shard
+from .shards import Shard, read_shard, write_shard
 
 __all__ = ['SHARD_MANIFEST', 'extract_shards', 'read_shard_manifest', 'read_shard_set']
 
@@ -90,7 +90,7 @@ def _finished(path: Path, block: Sequence[GalleryImage], fingerprint: Fingerprin
 
 def _entry(path: Path) -> dict[str, Any]:
     shard = read_shard(path)
-    return dict(file=path.name, sha256=checksum(path), images=len(shard.images), broken=len(shard.broken))
+    return dict(file=path.name, sha256=file_sha256(path), images=len(shard.images), broken=len(shard.broken))
 
 
 def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
@@ -129,6 +129,6 @@ def read_shard_set(folder: str | Path) -> Iterator[Shard]:
     for entry in read_shard_manifest(folder)['shards']:
         path = Path(folder) / entry['file']
         shard = read_shard(path)
-        if checksum(path) != entry['sha256']:
+        if file_sha256(path) != entry['sha256']:
             raise ValueError(f'{path} is not the file that was written: its checksum differs. Extract it again.')
         yield shard

@@ -16,7 +16,7 @@ from mmtbps.core.files import write_atomically
 from .encoders.base import Fingerprint
 from .listing import GalleryImage
 
-__all__ = ['BrokenImage', 'Shard', 'checksum', 'read_shard', 'write_shard']
+__all__ = ['BrokenImage', 'Shard', 'read_shard', 'write_shard']
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,6 @@ class Shard:
     images: Sequence[GalleryImage]
     fingerprint: Fingerprint
     broken: Sequence[BrokenImage] = field(default_factory=list)
-
-
-def checksum(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def write_shard(path: str | Path, shard: Shard) -> str:
