@@ -143,6 +143,16 @@ def test_identical_items_have_no_nan():
     assert functional.neighbor_jaccard(same[:2], same).eq(1).all()
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('dim', [7, 64, 512])
+def test_items_that_differ_by_rounding_alone_have_no_distance(dim, dtype):
+    rng = torch.Generator().manual_seed(0)
+    same = torch.randn(dim, generator=rng, dtype=dtype) * torch.rand(30, 1, generator=rng, dtype=dtype)
+    unit = torch.nn.functional.normalize(same)
+    assert (unit @ unit.T != 1).any()  # their cosines are not all the same
+    assert (functional.k_reciprocal_distance(same[:2], same, lambda_value=1) == 0).all()
+
+
 @given(case=feature_cases(), k=st.integers(1, 20))
 @FEW
 def test_query_expansion_equals_loop(case, k):
