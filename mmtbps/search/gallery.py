@@ -1,5 +1,6 @@
 """A gallery: features, what finds them, and how both follow the images."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from mmtbps.version import __version__
 
 from .encoders import Encoder
 from .indexes import ExactIndex, VectorIndex
-from .listing import Images, list_gallery
+from .listing import Images, list_gallery, start_of_paths_below
 from .metadata import MetadataSource
 from .results import IndexReport
 from .shard_set import read_shard_set
@@ -112,11 +113,11 @@ class Gallery:
         """
         chosen: dict[str, None] = {}
         for path in paths:
-            absolute = str(Path(path).absolute())
-            below = [stored for stored in self.store.paths() if stored == absolute or stored.startswith(absolute + '/')]
-            if not below:
+            file, start = os.path.abspath(path), start_of_paths_below(path)
+            meant = [stored for stored in self.store.paths() if stored == file or stored.startswith(start)]
+            if not meant:
                 raise ValueError(f'{path} is not in the gallery.')
-            chosen.update(dict.fromkeys(below))
+            chosen.update(dict.fromkeys(meant))
         with self._writing():
             self.store.remove(path for path in chosen if path in self.store)
             self.store.commit()

@@ -10,7 +10,7 @@ from mmtbps.datasets.base import TBPSDataset
 
 from .metadata import MetadataSource
 
-__all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'Images', 'list_gallery']
+__all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'Images', 'list_gallery', 'start_of_paths_below']
 
 Images = str | Path | TBPSDataset | Iterable[str | Path]
 """A folder, one image file, paths of files, or a data set."""
@@ -80,6 +80,11 @@ def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list
     return list(found.values())
 
 
+def start_of_paths_below(folder: str | Path) -> str:
+    """How the stored paths of all images below a folder begin, but not those of ``crops2`` for the folder ``crops``."""
+    return os.path.join(os.path.abspath(folder), '')
+
+
 def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Paths, each with what its place says of it."""
     if isinstance(images, TBPSDataset):
@@ -108,7 +113,7 @@ def _walk(root: Path) -> Iterator[str]:
 
 
 def _parent(path: str | Path) -> str:
-    return Path(path).absolute().parent.name
+    return os.path.basename(os.path.dirname(os.path.abspath(path)))
 
 
 def _name(images: Any) -> str:

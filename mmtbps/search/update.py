@@ -1,6 +1,5 @@
 """Bringing a gallery up to date with a listing of images: what differs, and what is done about it."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from mmengine.utils import ProgressBar
 
 from .encoders import Encoder
 from .extraction import encode_blocks, split_blocks
-from .listing import GalleryImage
+from .listing import GalleryImage, start_of_paths_below
 from .results import IndexReport
 from .shards import Shard
 from .store import GalleryStore
@@ -67,8 +66,8 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
             difference.unchanged.append(image)
     if folder is not None:
         listed = {image.path for image in images}
-        below = os.path.join(os.path.abspath(folder), '')
-        difference.gone = [path for path in store.paths() if path.startswith(below) and path not in listed]
+        start = start_of_paths_below(folder)
+        difference.gone = [path for path in store.paths() if path.startswith(start) and path not in listed]
     return difference
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_search import PixelEncoder
+from tiny_search import PixelEncoder, draw_crops
 
 from mmtbps.registry import RERANKERS
 from mmtbps.search import MetadataSource, Searcher
@@ -160,6 +160,29 @@ def test_images_are_taken_out_by_path_and_folder(searcher, crops):
     assert len(searcher.search(SENTENCE, topk=7)) == 7
     with pytest.raises(ValueError, match='cam0 is not in the gallery'):
         searcher.gallery.remove([crops / 'cam0'])
+
+
+def test_a_folder_is_not_another_whose_name_begins_alike(crops):
+    for name in ('cam', 'cam10'):
+        draw_crops(crops / 'drawn', persons=1, cameras=1)
+        (crops / 'drawn' / 'cam0').rename(crops / name)
+    searcher = Searcher(PixelEncoder())
+    assert searcher.index(crops, num_workers=0, progress=False).total == 14
+    (crops / 'cam1' / 'p0_t10.png').unlink()
+    report = searcher.index(crops / 'cam1', num_workers=0, progress=False)
+    assert (report.unchanged, report.removed, report.total) == (3, 1, 13)
+    assert searcher.gallery.remove([crops / 'cam1']) == 3
+    assert searcher.index(crops / 'cam', num_workers=0, progress=False).total == len(searcher.gallery.store) == 10
+
+
+def test_paths_with_dots_mean_the_same_images(searcher, crops, monkeypatch):
+    (crops / 'cam0' / 'inner').mkdir()
+    monkeypatch.chdir(crops / 'cam0' / 'inner')
+    assert searcher.gallery.remove(['../p1_t0.png', '../../cam1', crops / 'cam0/../cam2/./p0_t20.png']) == 6
+    report = searcher.index(['../p1_t0.png', '../../cam2/p0_t20.png'], num_workers=0, progress=False)
+    assert (report.added, report.total) == (2, 8)
+    found = paths(searcher.search(SENTENCE, topk=8, where='folder = cam0'))
+    assert sorted(found) == sorted(str(path) for path in (crops / 'cam0').glob('*.png'))
 
 
 def test_saved_gallery_answers_as_before(searcher, tmp_path):
