@@ -142,6 +142,26 @@ def test_identity_aware_info_nce(batch):
     assert loss == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+def test_a_query_without_positive_adds_nothing_and_changes_no_other():
+    generator = torch.Generator().manual_seed(0)
+    queries, candidates = (
+        torch.randn(count, 6, generator=generator, dtype=torch.float64, requires_grad=True) for count in (4, 5)
+    )
+    temperature = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    query_ids, candidate_ids = torch.tensor([1, 9, 2, 1]), torch.tensor([2, 1, 3, 1, 1])
+    with_positive = torch.tensor([0, 2, 3])
+
+    def gradients(rows, share):
+        loss = identity_aware_info_nce(queries[rows], candidates, query_ids[rows], candidate_ids, temperature)
+        return torch.autograd.grad(share * loss, (queries, candidates, temperature)), share * loss.item()
+
+    found, loss = gradients(torch.arange(4), 1)
+    expected, part = gradients(with_positive, 3 / 4)
+    assert loss == pytest.approx(part, rel=1e-12)
+    torch.testing.assert_close(found, expected)
+    assert not found[0][1].any()
+
+
 PAIRWISE = [
     pytest.param(lambda v, t, y, p: identity_loss(v, t, y, p), id='identity'),
     pytest.param(lambda v, t, y, p: cmpc_loss(v, t, y, p), id='cmpc'),
