@@ -9,6 +9,8 @@ from mmtbps.registry import MODELS
 
 __all__ = ['CrossModalQueue']
 
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 @MODELS.register_module()
 class CrossModalQueue(nn.Module):
@@ -76,15 +78,21 @@ class CrossModalQueue(nn.Module):
         Args:
             image_keys: (N, dim).
             text_keys: (N, dim).
-            person_ids: (N,), integers, not negative.
+            person_ids: (N,), integers, not negative. The sign is checked on the CPU alone, since on a device it would
+                cost a synchronisation in every step; the data sets of this package count from 0.
 
         Raises:
-            ValueError: If the shapes do not fit or the identities are no integers.
+            ValueError: If the shapes do not fit or the identities are no integers or negative.
         """
-        if person_ids.ndim != 1 or person_ids.is_floating_point():
+        if person_ids.ndim != 1 or person_ids.dtype not in _INTEGERS:
             raise ValueError(
                 'CrossModalQueue: person_ids must be integers of shape (N,), got '
                 f'{person_ids.dtype} of shape {tuple(person_ids.shape)}'
+            )
+        if person_ids.device.type == 'cpu' and (person_ids < 0).any():
+            raise ValueError(
+                f'CrossModalQueue: person_ids must not be negative, got {int(person_ids.min())}; -1 marks an empty '
+                'slot, whose keys are no negatives. Number the identities from 0'
             )
         expected = (len(person_ids), self.dim)
         for name, keys in (('image_keys', image_keys), ('text_keys', text_keys)):

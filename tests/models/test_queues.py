@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses import FakeTensorMode
 from torch.nn import functional as F
 
 from mmtbps.models import CrossModalQueue
@@ -105,8 +106,24 @@ def test_shapes_are_checked():
     queue = CrossModalQueue(4, 3)
     with pytest.raises(ValueError, match=r'text_keys must have shape \(2, 3\).*got \(2, 4\)'):
         queue.stage(torch.rand(2, 3), torch.rand(2, 4), torch.arange(2))
-    for ids in (torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2)):
+    for ids in (torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2), torch.tensor([True, False])):
         with pytest.raises(ValueError, match='person_ids must be integers of shape'):
             queue.stage(torch.rand(2, 3), torch.rand(2, 3), ids)
     with pytest.raises(ValueError, match='at least 1, got 0 and 3'):
         CrossModalQueue(0, 3)
+
+
+@pytest.mark.parametrize('ids', [[-1, 3], [3, -7]])
+def test_no_identity_is_negative(ids):
+    queue = CrossModalQueue(4, 3)
+    with pytest.raises(ValueError, match=f'must not be negative, got {min(ids)}; -1 marks an empty slot'):
+        queue.stage(torch.rand(2, 3), torch.rand(2, 3), torch.tensor(ids))
+    assert not queue.staged
+
+
+def test_on_a_device_staging_waits_for_no_value():
+    """A fake tensor has no values: looking at one is an error."""
+    with FakeTensorMode(), torch.device('cuda'):
+        queue = CrossModalQueue(4, 3)
+        queue.stage(torch.rand(2, 3), torch.rand(2, 3), torch.arange(2))
+        assert queue.staged
