@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from tiny_features import make_features
 
 from mmtbps.evaluation import load_features, save_features
@@ -34,19 +36,44 @@ def test_digest_tells_data_apart_and_not_models(tmp_path):
     assert len({features.data_digest, *(other.data_digest for other in others)}) == 4
 
 
+def process_with(metric, features, rows):
+    for row in rows:
+        own = features.text_images == row
+        captions = [features.captions[i] for i in own.nonzero()[:, 0]]
+        sample = dict(image_feat=features.image_feats[row], text_feats=features.text_feats[own])
+        sample.update(person_id=int(features.image_pids[row]), img_path=features.image_paths[row], captions=captions)
+        metric.process(None, [sample])
+    metric.evaluate(len(features.image_feats))
+
+
+def check_equal(found, features):
+    assert found.data_digest == features.data_digest
+    assert torch.equal(found.image_feats, features.image_feats)
+    assert torch.equal(found.text_feats, features.text_feats)
+
+
 def test_a_metric_writes_it(tmp_path):
     features = make_features(tmp_path)
     metric = METRICS.build(dict(type='DumpFeatures', out_file=str(tmp_path / 'f.npz'), meta=dict(model='Tiny')))
-    for row, feat in enumerate(features.image_feats):
-        own = features.text_images == row
-        captions = [features.captions[i] for i in own.nonzero()[:, 0]]
-        sample = dict(image_feat=feat, text_feats=features.text_feats[own], person_id=int(features.image_pids[row]))
-        metric.process(None, [dict(sample, img_path=features.image_paths[row], captions=captions)])
-    metric.evaluate(len(features.image_feats))
+    process_with(metric, features, range(len(features.image_feats)))
     again = load_features(tmp_path / 'f.npz')
-    assert again.data_digest == features.data_digest
-    assert torch.equal(again.text_feats, features.text_feats)
+    check_equal(again, features)
     assert again.meta['model'] == 'Tiny'
+
+
+def _write_in_process(rank, folder):
+    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+    features = make_features(folder)
+    settings = dict(out_file=f'{folder}/f.npz', collect_dir=f'{folder}/shared/parts')
+    metric = METRICS.build(dict(type='DumpFeatures', **settings))
+    process_with(metric, features, range(rank, len(features.image_feats), 2))
+    dist.destroy_process_group()
+
+
+def test_two_processes_write_one_file_by_way_of_a_folder_that_they_share(tmp_path):
+    mp.spawn(_write_in_process, (tmp_path,), nprocs=2)
+    check_equal(load_features(tmp_path / 'f.npz'), make_features(tmp_path))
+    assert not list((tmp_path / 'shared').iterdir())
 
 
 def test_a_changed_file_is_refused(tmp_path):

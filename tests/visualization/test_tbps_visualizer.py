@@ -131,16 +131,19 @@ def _validate_in_process(rank, folder):
     os.chdir(folder)
     samples = make_samples([f'{index}.png' for index in range(7)])
     indices = list(DefaultSampler(samples, shuffle=False))
-    torch.save(validate(RankedListHook(num_queries=2, topk=4), samples, indices), f'{folder}/{rank}.pth')
+    hook = RankedListHook(interval=2, num_queries=2, topk=4, collect_dir=f'{folder}/shared/parts')
+    torch.save(validate(hook, samples, indices), f'{folder}/{rank}.pth')
     dist.destroy_process_group()
 
 
 def test_two_processes_draw_once_what_one_draws(tmp_path):
     mp.spawn(_validate_in_process, (str(tmp_path),), nprocs=2)
     samples = make_samples([f'{index}.png' for index in range(7)])
-    alone = validate(RankedListHook(num_queries=2, topk=4), samples, range(7))
+    alone = validate(RankedListHook(interval=2, num_queries=2, topk=4), samples, range(7))
+    assert len(alone) == 2
     assert torch.load(tmp_path / '0.pth', weights_only=True) == alone
     assert torch.load(tmp_path / '1.pth', weights_only=True) == []
+    assert not list((tmp_path / 'shared').iterdir())  # where the features were gathered
 
 
 def test_settings_without_sense_are_refused():

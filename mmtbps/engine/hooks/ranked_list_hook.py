@@ -43,7 +43,10 @@ class RankedListHook(Hook):
         interval: Epochs between two looks. Defaults to 5.
         num_queries: How many captions. Defaults to 4.
         topk: How many images each. Defaults to 8, which fit on a screen.
-        collect_device: Where features of several processes are gathered. Defaults to ``'cpu'``, as ``TBPSMetric``.
+        collect_device: Where features of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
+            ``'cpu'``, as :class:`~mmtbps.evaluation.TBPSMetric`.
+        collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
+            is in it. Defaults to None: a temporary one in the working folder.
 
     Raises:
         ValueError: If a number is below 1.
@@ -52,14 +55,21 @@ class RankedListHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self, interval: int = 5, num_queries: int = 4, topk: int = 8, collect_device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        interval: int = 5,
+        num_queries: int = 4,
+        topk: int = 8,
+        collect_device: str = 'cpu',
+        collect_dir: str | None = None,
+    ) -> None:
         for name, value in (('interval', interval), ('num_queries', num_queries), ('topk', topk)):
             if value < 1:
                 raise ValueError(f'RankedListHook: {name} must be at least 1, got {value}.')
         self.interval = interval
         self.num_queries = num_queries
         self.topk = topk
-        self.gatherer = _Gatherer(collect_device)
+        self.gatherer = _Gatherer(collect_device, collect_dir=collect_dir)
 
     def before_run(self, runner: Runner) -> None:
         """Check that pictures can be drawn, before anything is trained."""

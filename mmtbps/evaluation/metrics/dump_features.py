@@ -53,16 +53,25 @@ class DumpFeatures(FeatureCollector):
     Args:
         out_file: The file to write.
         meta: What made the features; ``unknown_words`` of the test is added. Defaults to None: nothing is known.
-        collect_device: Where results of several processes are gathered. Defaults to ``'cpu'``.
+        collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
+            ``'cpu'``: features need no room on the accelerator.
+        collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
+            is in it. Defaults to None: a temporary one in the working folder.
 
     Raises:
         ValueError: If ``out_file`` does not end in ``.npz``.
     """
 
-    def __init__(self, out_file: str, meta: dict[str, Any] | None = None, collect_device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        out_file: str,
+        meta: dict[str, Any] | None = None,
+        collect_device: str = 'cpu',
+        collect_dir: str | None = None,
+    ) -> None:
         if not str(out_file).endswith('.npz'):
             raise ValueError(f'DumpFeatures: out_file must end in .npz, got {str(out_file)!r}.')
-        super().__init__(collect_device=collect_device)
+        super().__init__(collect_device=collect_device, collect_dir=collect_dir)
         self.out_file = str(out_file)
         self.meta = meta or {}
 

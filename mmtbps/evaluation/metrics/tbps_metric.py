@@ -35,7 +35,8 @@ class TBPSMetric(BaseMetric):
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
             ``'cpu'``: features of a test split need no room on the accelerator.
         prefix: A name put before all keys. Defaults to None: the keys already name the direction.
-        collect_dir: A folder all processes share, for gathering on the CPU. Defaults to None: a temporary one.
+        collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
+            is in it. Defaults to None: a temporary one in the working folder.
 
     Raises:
         ValueError: If ``topk`` is empty or names a rank below 1, or two re-rankers have one name.
