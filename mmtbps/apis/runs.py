@@ -11,7 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmtbps.core.checkpoint import load_checkpoint_file
-from mmtbps.engine import prepare_cpu_launcher
+from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 
@@ -36,10 +36,14 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     check_config(cfg)
     _drop_removed_hooks(cfg)
+    _choose_constructor(cfg)
     resolve_data_sizes(cfg, dataset_meta)
     _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
+        runner.register_hook(FitWeightsHook())  # no config goes without
+    return runner
 
 
 def _drop_removed_hooks(cfg: Config) -> None:
@@ -47,6 +51,13 @@ def _drop_removed_hooks(cfg: Config) -> None:
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
         hooks.pop(name)
+
+
+def _choose_constructor(cfg: Config) -> None:
+    """Let parameters be grouped by our constructor unless the config names one: learnt temperatures must not decay."""
+    wrapper = cfg.get('optim_wrapper')
+    if wrapper is not None:
+        wrapper.setdefault('constructor', 'mmtbps.GroupedOptimWrapperConstructor')
 
 
 def train(cfg: Config) -> dict[str, float]:
@@ -60,6 +71,7 @@ def train(cfg: Config) -> dict[str, float]:
 
     Raises:
         FileNotFoundError: If pretrained weights cannot be downloaded.
+        ValueError: If a checkpoint to start or to resume from does not fit the model.
     """
     runner = build_runner(cfg)
     _compile_model(runner)
@@ -91,7 +103,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
 
     Args:
         cfg: A complete config with ``work_dir`` set; its unresolved sizes and words are taken from the checkpoint.
-        checkpoint: File of the weights.
+        checkpoint: File of the weights, those of the encoders at least.
         dump_to: Write all features, and what made them, to this ``.npz`` file. Defaults to None: they are not kept.
 
     Returns:
@@ -108,27 +120,8 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     if dump_to is not None:
         add_feature_dump(cfg, dump_to, describe_origin(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)
-    _check_weights(runner.model, stored.get('state_dict', stored), checkpoint)
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
-
-
-def _check_weights(model: Any, weights: dict[str, Any], checkpoint: str) -> None:
-    """Refuse weights that do not fit the encoders: MMEngine would load what fits and test the rest at random."""
-    model = model.module if is_model_wrapper(model) else model
-    encoders = getattr(model, 'encoders', None) or tuple(name for name, _ in model.named_children())
-    weights = {name.removeprefix('module.'): value for name, value in weights.items()}
-    remedy = 'Take the config that it was trained with.'
-    try:
-        found = model.load_state_dict({k: v for k, v in weights.items() if k.split('.')[0] in encoders}, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f'{checkpoint} does not fit the model of the config. {remedy} {error}') from error
-    missing = [name for name in found.missing_keys if name.split('.')[0] in encoders]
-    if missing or found.unexpected_keys:
-        raise ValueError(
-            f'{checkpoint} does not fit the model of the config: it lacks {missing[:3]} ({len(missing)} in all) and '
-            f'has {found.unexpected_keys[:3]} too many ({len(found.unexpected_keys)} in all). {remedy}'
-        )
 
 
 def _load_best_epoch(runner: Runner) -> str:

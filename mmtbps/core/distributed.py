@@ -5,7 +5,7 @@ import torch.distributed.nn
 from mmengine import dist
 from torch import Tensor
 
-__all__ = ['gather', 'gather_with_gradient']
+__all__ = ['gather', 'gather_with_gradient', 'require_equal_shapes']
 
 
 def gather(values: Tensor) -> Tensor:
@@ -16,8 +16,36 @@ def gather(values: Tensor) -> Tensor:
 
     Returns:
         (world size x N, ...), rank 0 first; the argument itself in a single process.
+
+    Raises:
+        ValueError: If the shapes differ; see :func:`require_equal_shapes`.
     """
-    return values if dist.get_world_size() == 1 else torch.cat(dist.all_gather(values.detach()))
+    if dist.get_world_size() == 1:
+        return values
+    require_equal_shapes(values)
+    return torch.cat(dist.all_gather(values.detach()))
+
+
+def require_equal_shapes(values: Tensor) -> None:
+    """Refuse values whose shapes differ between processes, which abort gloo and hang NCCL.
+
+    On a GPU the comparison would wait for the device in every step, so there it is left to NCCL's own watchdog.
+
+    Args:
+        values: (N, ...).
+
+    Raises:
+        ValueError: In every process, if the shapes differ.
+    """
+    if values.device.type != 'cpu':
+        return
+    shapes = [tuple(shape.tolist()) for shape in dist.all_gather(torch.tensor(values.shape))]
+    if len(set(shapes)) > 1:
+        raise ValueError(
+            f'The processes have batches of different shapes, {shapes} by rank, and cannot gather them. Let every '
+            'process have the same number of items: drop_last=True, or a sampler that rounds up, such as '
+            "MMEngine's DefaultSampler."
+        )
 
 
 def gather_with_gradient(values: Tensor) -> Tensor:
@@ -32,4 +60,7 @@ def gather_with_gradient(values: Tensor) -> Tensor:
     Returns:
         (world size x N, ...), rank 0 first; the argument itself in a single process.
     """
-    return values if dist.get_world_size() == 1 else torch.cat(torch.distributed.nn.all_gather(values))
+    if dist.get_world_size() == 1:
+        return values
+    require_equal_shapes(values)
+    return torch.cat(torch.distributed.nn.all_gather(values))

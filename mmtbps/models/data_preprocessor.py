@@ -1,16 +1,19 @@
 """From collated items to batches on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
-from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmtbps.registry import MODELS
 
-__all__ = ['TBPSDataPreprocessor', 'pad_tokens']
+__all__ = ['IGNORED', 'TBPSDataPreprocessor', 'pad_tokens']
+
+IGNORED = -100
+"""Pads sequences of labels: torch's cross-entropy leaves it out."""
 
 
 def pad_tokens(captions: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
@@ -54,11 +57,18 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
             inputs=dict(
                 images=Tensor,            # (N, 3, H, W), float32
                 tokens=Tensor,            # (M, L), int64, padded with pad_id
-                lengths=Tensor,           # (M,), int64
+                lengths=Tensor,           # (M,), int64, on the CPU
                 captions_per_image=list,  # N ints that add up to M; 1 each in training
             ),
             data_samples=list,            # N data samples
         )
+
+    Items with named views add ``inputs['views']``, a dict by name: of images ``dict(images=...)``, of captions
+    ``dict(tokens=..., lengths=...)``, and what sequences of numbers stand beside them, such as ``labels`` (N, L),
+    padded with ``IGNORED``, -100, which torch's cross-entropy leaves out.
+
+    ``lengths`` stay on the host, where the models need them: asking the device for them would wait for it in every
+    step.
 
     Images become :math:`(x - \mathrm{mean}) / \mathrm{std}` per channel; a rectangle drawn by
     :class:`~mmtbps.datasets.RandomErasingBox` is filled with ``erase_value`` after that.
@@ -115,17 +125,46 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
             dict: ``inputs`` and ``data_samples``, as described above.
 
         Raises:
-            ValueError: If the images of the batch differ in size.
+            ValueError: If the images of the batch differ in size, or its items in their views.
         """
         samples = self.cast_data(data['data_samples'])
         tokens, lengths = pad_tokens([caption for sample in samples for caption in sample.tokens], self.pad_id)
-        inputs = {
-            'images': self._normalize(self._stack(data['inputs']['image']), samples),
+        boxes = [sample.get('erased') for sample in samples]
+        inputs: dict[str, Any] = {
+            'images': self._normalize(self._stack(data['inputs']['image']), boxes),
             'tokens': self.cast_data(tokens),
-            'lengths': self.cast_data(lengths),
+            'lengths': lengths,
             'captions_per_image': [len(sample.tokens) for sample in samples],
         }
+        views = self._views(data['inputs'].get('views', {}), [sample.get('views', {}) for sample in samples])
+        if views:
+            inputs['views'] = views
         return {'inputs': inputs, 'data_samples': samples}
+
+    def _views(self, images: Mapping[str, Any], views: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Batch the named views of the items: their images, and what else each view has."""
+        if any(view.keys() != views[0].keys() for view in views):
+            raise ValueError(f'All items of a batch must have the same views, but got {[sorted(v) for v in views]}.')
+        batched = {}
+        for name in views[0]:
+            parts = [view[name] for view in views]
+            batched[name] = self._sequences(parts)
+            if name in images:
+                boxes = [part.get('erased') for part in parts]
+                batched[name]['images'] = self._normalize(self._stack(images[name]), boxes)
+        return batched
+
+    def _sequences(self, parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Pad the sequences of one view: its caption, and others with what a loss ignores."""
+        result = {}
+        for key in parts[0]:
+            if key == 'erased':
+                continue
+            padded, lengths = pad_tokens([part[key] for part in parts], self.pad_id if key == 'tokens' else IGNORED)
+            result[key] = self.cast_data(padded)
+            if key == 'tokens':
+                result['lengths'] = lengths
+        return result
 
     @staticmethod
     def _stack(images: Tensor | Sequence[Tensor]) -> Tensor:
@@ -137,14 +176,14 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
             raise ValueError(f'The images of a batch must have one size, but got {sorted(sizes)}. Resize them first.')
         return torch.stack(list(images))
 
-    def _normalize(self, images: Tensor, samples: Sequence[DataSample]) -> Tensor:
+    def _normalize(self, images: Tensor, boxes: Sequence[tuple[int, int, int, int] | None]) -> Tensor:
         """Move bytes to the device, normalise them there and fill erased rectangles."""
         images = self.cast_data(images)
         if self.to_rgb:
             images = images.flip(1)
         images = images.to(torch.float32, memory_format=self.memory_format).sub_(self.mean).div_(self.std)
-        for image, sample in zip(images, samples, strict=True):
-            if 'erased' in sample:
-                top, left, height, width = sample.erased
+        for image, box in zip(images, boxes, strict=True):
+            if box is not None:
+                top, left, height, width = box
                 image[:, top : top + height, left : left + width] = self.erase_value
         return images

@@ -1,20 +1,48 @@
-"""What a retriever hands to its heads."""
+"""What streams hand to a retriever, and a retriever to its heads."""
 
-from __future__ import annotations
+from typing import Any
 
-import dataclasses
-from typing import TYPE_CHECKING
-
+from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .queues import CrossModalQueue
+from .queues import CrossModalQueue
 
-__all__ = ['ContrastEmbeddings', 'PairEmbeddings']
+__all__ = ['ContrastEmbeddings', 'PairEmbeddings', 'TokenFeatures']
 
 
-@dataclasses.dataclass(frozen=True)
-class ContrastEmbeddings:
+class _NamedFields(BaseDataElement):
+    """A data element that says what it has when it is asked for what it has not."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('_'):
+            raise AttributeError(name)
+        raise AttributeError(f'{type(self).__name__} has no {name!r}, only {sorted(self.keys())}. {self._remedy(name)}')
+
+    def _remedy(self, name: str) -> str:
+        return ''
+
+
+class TokenFeatures(_NamedFields):
+    """All positions of a tower's output, of N images or captions.
+
+    Attributes:
+        pooled: The one feature of each item, (N, D): what the stream gives when nobody asks for positions.
+        tokens: Every position, normalised and projected into the joint space as ``pooled`` is, (N, L, D).
+        mask: Which positions belong to the item, bool, (N, L); False behind the end of a caption.
+        attention: How the pooled position attends to all others in the last block, (N, L): softmax, mean of the heads,
+            0 where ``mask`` is False. Only there if asked for.
+    """
+
+    pooled: Tensor
+    tokens: Tensor
+    mask: Tensor
+    attention: Tensor
+
+    def _remedy(self, name: str) -> str:
+        return 'A neck that reads the attention sets needs_attention = True.' if name == 'attention' else ''
+
+
+class ContrastEmbeddings(_NamedFields):
     """Queries, momentum keys and queue of one batch of CM-MoCo.
 
     Attributes:
@@ -31,30 +59,37 @@ class ContrastEmbeddings:
     text_keys: Tensor
     queue: CrossModalQueue
 
-    def detach(self) -> ContrastEmbeddings:
-        """Return the same embeddings without their graph."""
-        return dataclasses.replace(
-            self, image_queries=self.image_queries.detach(), text_queries=self.text_queries.detach()
-        )
 
+class PairEmbeddings(_NamedFields):
+    """Embeddings of a batch of image-caption pairs, in at least single precision; heads read them by name.
 
-@dataclasses.dataclass(frozen=True)
-class PairEmbeddings:
-    """Embeddings of a batch of image-caption pairs, in at least single precision.
+    A retriever of one's own may set any further field; :meth:`detach` and the gathering over processes keep them all.
 
     Attributes:
-        image: Linear embeddings of the images, (N, D), not normalised.
-        text: Linear embeddings of the captions, (N, D), not normalised; row i describes image i.
+        image: Embeddings of the images, (N, D), not normalised.
+        text: Embeddings of the captions, (N, D), not normalised; row i describes image i.
         person_ids: Identities of the pairs, (N,), int64.
-        contrast: What momentum contrast adds; None without it.
+        indices: Positions of the pairs in the training set (``sample_idx``), (N,), int64; there if the items carry it.
+        tokens: ``image`` and ``text``, each :class:`TokenFeatures`, as far as a head names them in ``needs``.
+        views: One structure per named view of the items: ``image`` or ``text`` (N, D), what else the view has, such as
+            ``labels`` (N, L), and ``tokens`` if a head needs them. There if the items have views.
+        contrast: What momentum contrast adds. There if the retriever is a ``CMMoCoRetriever``.
     """
 
     image: Tensor
     text: Tensor
     person_ids: Tensor
-    contrast: ContrastEmbeddings | None = None
+    indices: Tensor
+    tokens: BaseDataElement
+    views: BaseDataElement
+    contrast: ContrastEmbeddings
 
-    def detach(self) -> PairEmbeddings:
-        """Return the same embeddings without their graph."""
-        contrast = self.contrast and self.contrast.detach()
-        return PairEmbeddings(self.image.detach(), self.text.detach(), self.person_ids, contrast)
+    def _remedy(self, name: str) -> str:
+        remedies = {
+            'contrast': 'ContrastiveHead needs momentum keys and a queue; take the retriever CMMoCoRetriever.',
+            'indices': "Let PackTBPSInputs pack 'sample_idx'.",
+            'temperatures': 'Give the retriever its shared temperatures, temperatures=dict(name=dict(...)).',
+            'tokens': "A head that reads tokens names them, needs = ('tokens.image', 'tokens.text').",
+            'views': "A transform adds a view by name, results['views'][name] = dict(img=...) or dict(tokens=...).",
+        }
+        return remedies.get(name, '')

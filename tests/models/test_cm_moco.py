@@ -120,7 +120,6 @@ def test_loss_can_be_called_any_number_of_times(neck):
 @NECKS
 def test_the_latest_keys_enter_the_queue(neck):
     model = build(contrastive_neck=neck)
-    model.eval()
     model.loss(**make_batch(4, seed=1))
     batch = make_batch(6)
     model.loss(**batch)

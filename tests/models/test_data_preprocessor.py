@@ -87,7 +87,8 @@ def test_pipeline_to_batch():
 def test_everything_moves_to_the_device():
     preprocessor = TBPSDataPreprocessor(MEAN, STD).to('meta')
     inputs = preprocessor(pseudo_collate([item(erased=(0, 0, 1, 1))]))['inputs']
-    assert {inputs[key].device.type for key in ('images', 'tokens', 'lengths')} == {'meta'}
+    assert {inputs[key].device.type for key in ('images', 'tokens')} == {'meta'}
+    assert inputs['lengths'].device.type == 'cpu', 'asking the device for them would wait for it'
 
 
 def test_built_from_a_config_and_without_state():

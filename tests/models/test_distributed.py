@@ -9,15 +9,18 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
+from mmengine.structures import BaseDataElement
 from tiny_retriever import CONTRASTIVE_NECK, NUM_CLASSES, cm_moco_config, make_batch
 from torch import nn
 
+from mmtbps.core.distributed import gather
+from mmtbps.models.heads import gather_pairs
 from mmtbps.models.losses import alignment_rows
-from mmtbps.models.structures import PairEmbeddings
+from mmtbps.models.structures import ContrastEmbeddings, PairEmbeddings
 from mmtbps.registry import HOOKS, MODELS
 
 LOCAL, STEPS, WORLD = 4, 3, 2
-PAIRWISE = ('AlignmentHead', 'CMPMHead', 'ITCHead')
+PAIRWISE = ('AlignmentHead', 'CMPMHead', 'ITCHead', 'SDMHead')
 
 
 def config(exclude='row', local_loss=False, neck=None):
@@ -78,8 +81,38 @@ def constants_of_others(rank, local_loss):
     head = MODELS.build(dict(type='AlignmentHead', gather_with_grad=False, local_loss=local_loss))
     part = slice(rank * LOCAL, (rank + 1) * LOCAL)
     own = values[:, part].clone().requires_grad_()
-    head.loss(PairEmbeddings(own[0], own[1], ids[part]))['loss'].backward()
+    head.loss(PairEmbeddings(image=own[0], text=own[1], person_ids=ids[part]))['loss'].backward()
     return own.grad
+
+
+def gather_everything(rank):
+    """What a head reads of pairs with every kind of field, and the gradient of its own part."""
+    own = torch.full((2, 3), float(rank + 1), requires_grad=True)
+    pairs = PairEmbeddings(
+        image=own * 2,
+        text=own * 3,
+        person_ids=torch.tensor([rank, 7]),
+        views=BaseDataElement(second=BaseDataElement(image=own * 4, labels=torch.tensor([rank, rank]))),
+        mine=own * 5,
+        contrast=ContrastEmbeddings(image_queries=own),
+    )
+    found = gather_pairs(pairs)
+    assert 'views' in found
+    assert 'tokens' not in found
+    assert found.contrast.image_queries is own
+    view = found.views.second
+    assert view.image is view.image
+    view.image.sum().backward()
+    values = (found.image, found.person_ids, view.image, view.labels, found.mine)
+    return dict(values=[value.detach() for value in values], gradient=own.grad)
+
+
+def gather_uneven(rank):
+    """The error of processes whose batches have 2 and 3 rows."""
+    try:
+        gather(torch.zeros(2 + rank, 4))
+    except ValueError as error:
+        return str(error)
 
 
 def work(rank, folder):
@@ -90,6 +123,8 @@ def work(rank, folder):
         runs=[train(variant, rank) for variant in VARIANTS],
         gradient=constants_of_others(rank, local_loss=False),
         local_gradient=constants_of_others(rank, local_loss=True),
+        everything=gather_everything(rank),
+        uneven=gather_uneven(rank),
     )
     torch.save(results, f'{folder}/{rank}.pth')
     dist.destroy_process_group()
@@ -129,7 +164,9 @@ def test_without_gather_with_grad_the_others_are_constants(two_processes):
     values = torch.randn(2, 2 * LOCAL, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     values.requires_grad_()
     head = MODELS.build(dict(type='AlignmentHead'))
-    head.loss(PairEmbeddings(values[0], values[1], torch.arange(2 * LOCAL) // 2))['loss'].backward()
+    head.loss(PairEmbeddings(image=values[0], text=values[1], person_ids=torch.arange(2 * LOCAL) // 2))[
+        'loss'
+    ].backward()
     for rank, results in enumerate(two_processes):
         part = slice(rank * LOCAL, (rank + 1) * LOCAL)
         torch.testing.assert_close(results['gradient'], values.grad[:, part])
@@ -146,3 +183,19 @@ def test_a_local_loss_without_gather_with_grad_compares_own_rows_with_constants(
         loss = alignment_rows(own[0], text, ids[part], ids) + alignment_rows(own[1], image, ids[part], ids)
         loss.backward()
         torch.testing.assert_close(results['local_gradient'], own.grad)
+
+
+def test_every_field_is_gathered_in_rank_order(two_processes):
+    for results in two_processes:
+        image, person_ids, view, labels, mine = results['everything']['values']
+        ranks = torch.tensor([1.0, 1, 2, 2])[:, None].expand(-1, 3)
+        for found, factor in ((image, 2), (view, 4), (mine, 5)):
+            assert torch.equal(found, factor * ranks)
+        assert person_ids.tolist() == [0, 7, 1, 7]
+        assert labels.tolist() == [0, 0, 1, 1]
+        assert (results['everything']['gradient'] == 4 * WORLD).all()
+
+
+def test_uneven_batches_are_refused_in_every_process(two_processes):
+    for results in two_processes:
+        assert 'batches of different shapes, [(2, 4), (3, 4)] by rank' in results['uneven']

@@ -1,6 +1,7 @@
 """From the results of a pipeline to what a data loader collates."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,16 @@ class TokenizeCaption(BaseTransform):
         return f'{type(self).__name__}()'
 
 
+def _to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Turn an image (H, W, 3) into a tensor (3, H, W)."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f'The image must be uint8 of shape (H, W, 3), but is {image.dtype} of shape {image.shape}. Load it '
+            'with LoadPersonImage, and leave normalisation to the data preprocessor.'
+        )
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
 @TRANSFORMS.register_module()
 class PackTBPSInputs(BaseTransform):
     """Pack an item for :class:`~mmtbps.models.TBPSDataPreprocessor`.
@@ -71,7 +82,12 @@ class PackTBPSInputs(BaseTransform):
 
     - inputs (dict): ``image`` (torch.Tensor), shape (3, H, W), uint8
     - data_samples (mmpretrain.structures.DataSample): fields ``tokens`` (list[list[int]], empty for an image without
-      captions) and, if known, ``person_id`` (int), ``image_id`` (int), ``erased`` (tuple); ``meta_keys`` as metainfo
+      captions) and, if known, ``person_id`` (int), ``image_id`` (int), ``sample_idx`` (int), ``erased`` (tuple);
+      ``meta_keys`` as metainfo
+
+    A transform may add *named views*: further images or captions of the item, ``results['views'][name] = dict(...)``
+    with ``img`` and perhaps ``erased``, or with ``tokens`` (list[int]) and perhaps sequences of numbers beside them,
+    such as ``labels``. Images go to ``inputs['views'][name]``, the rest to the field ``views`` of the data sample.
 
     Args:
         meta_keys (Sequence[str]): Keys to keep as metainfo. Defaults to ('img_path', 'captions', 'ori_shape',
@@ -81,26 +97,27 @@ class PackTBPSInputs(BaseTransform):
         ValueError: If the image is not uint8 with three channels.
     """
 
-    data_keys = ('person_id', 'image_id', 'erased')
+    data_keys = ('person_id', 'image_id', 'sample_idx', 'erased')
 
     def __init__(self, meta_keys: Sequence[str] = ('img_path', 'captions', 'ori_shape', 'img_shape')) -> None:
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:
         """Pack the results."""
-        image = results['img']
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f'The image must be uint8 of shape (H, W, 3), but is {image.dtype} of shape {image.shape}. Load it '
-                'with LoadPersonImage, and leave normalisation to the data preprocessor.'
-            )
+        inputs: dict[str, Any] = {'image': _to_tensor(results['img'])}
         sample = DataSample(
             metainfo={key: results[key] for key in self.meta_keys if key in results},
             tokens=results.get('tokens', []),
             **{key: results[key] for key in self.data_keys if key in results},
         )
-        image = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return {'inputs': {'image': image}, 'data_samples': sample}
+        views = results.get('views', {})
+        images = {name: _to_tensor(view['img']) for name, view in views.items() if 'img' in view}
+        if images:
+            inputs['views'] = images
+        if views:
+            rest = {name: {k: v for k, v in view.items() if k != 'img'} for name, view in views.items()}
+            sample.set_field(rest, 'views')
+        return {'inputs': inputs, 'data_samples': sample}
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'

@@ -4,12 +4,14 @@ import random
 
 import mmcv
 import numpy as np
-from mmcv.image.geometric import cv2_interp_codes
+from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 from mmcv.transforms import BaseTransform
 
 from mmtbps.registry import TRANSFORMS
 
 __all__ = ['ResizeFlipCrop']
+
+_INTERPOLATIONS = {'cv2': cv2_interp_codes, 'pillow': pillow_interp_codes}
 
 
 @TRANSFORMS.register_module()
@@ -34,8 +36,11 @@ class ResizeFlipCrop(BaseTransform):
         size (tuple[int, int]): Height and width. Defaults to (384, 128), the paper's.
         flip_prob (float): Probability of a horizontal flip. Defaults to 0.5.
         padding (int): Black pixels on every side; the crop moves by up to as many. Defaults to 10.
-        interpolation (str): 'nearest', 'bilinear', 'bicubic', 'area' or 'lanczos'. Defaults to 'bilinear', as MMCV's
-            ``Resize`` of the evaluation.
+        interpolation (str): One that the backend has, such as 'bilinear', 'bicubic' or 'lanczos'. Defaults to
+            'bilinear', as MMCV's ``Resize`` of the evaluation.
+        backend (str): 'cv2', or 'pillow', which smooths when it shrinks and gives PIL's very bytes: torchvision's, and
+            so most public code's, from which OpenCV's differ by up to 7 grey levels. Weights that were trained with it
+            want it in the evaluation too, ``Resize(backend='pillow')``. Defaults to 'cv2', which is faster.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -47,6 +52,7 @@ class ResizeFlipCrop(BaseTransform):
         flip_prob: float = 0.5,
         padding: int = 10,
         interpolation: str = 'bilinear',
+        backend: str = 'cv2',
     ) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'size must be a positive height and width, but got {size}.')
@@ -54,17 +60,21 @@ class ResizeFlipCrop(BaseTransform):
             raise ValueError(f'flip_prob must be between 0 and 1, but got {flip_prob}.')
         if not 0 <= padding < min(size):
             raise ValueError(f'padding must be at least 0 and less than both sides of size={size}, but got {padding}.')
-        if interpolation not in cv2_interp_codes:
-            raise ValueError(f'interpolation must be one of {sorted(cv2_interp_codes)}, but got {interpolation!r}.')
+        if backend not in _INTERPOLATIONS:
+            raise ValueError(f'backend must be one of {sorted(_INTERPOLATIONS)}, but got {backend!r}.')
+        known = sorted(_INTERPOLATIONS[backend])
+        if interpolation not in known:
+            raise ValueError(f'interpolation of backend {backend!r} must be one of {known}, but got {interpolation!r}.')
         self.size = tuple(size)
         self.flip_prob = flip_prob
         self.padding = padding
         self.interpolation = interpolation
+        self.backend = backend
 
     def transform(self, results: dict) -> dict:
         """Transform ``results['img']``."""
         height, width = self.size
-        resized = mmcv.imresize(results['img'], (width, height), interpolation=self.interpolation)
+        resized = mmcv.imresize(results['img'], (width, height), interpolation=self.interpolation, backend=self.backend)
         if random.random() < self.flip_prob:
             resized = resized[:, ::-1]
         to_rows, from_rows = self._draw_shift(height)
@@ -85,5 +95,5 @@ class ResizeFlipCrop(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(size={self.size}, flip_prob={self.flip_prob}, padding={self.padding}, '
-            f'interpolation={self.interpolation!r})'
+            f'interpolation={self.interpolation!r}, backend={self.backend!r})'
         )

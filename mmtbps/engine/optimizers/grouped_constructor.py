@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
+from mmtbps.models.heads import Temperature
 from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 __all__ = ['GroupedOptimWrapperConstructor']
@@ -44,7 +45,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """MMEngine's constructor and its ``paramwise_cfg``, but one group per distinct setting instead of one per tensor.
 
     The updates are the same; the optimizer can fuse them, and the log gets one line per group. Parameters without
-    gradient are left out.
+    gradient are left out. Learnt temperatures never decay: pulled towards 0, their logarithm would become that of 1.
 
     The paper's rule, every parameter with "bias" in its name at twice the rate and without decay, is
     ``paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2.0, decay_mult=0.0)))``.
@@ -85,6 +86,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
             self._decay_by_layer(params, module)
+            _spare_temperatures(params, module)
             params[:] = self._merge(params)
             for group in params:
                 settings = ', '.join(f'{key} {value}' for key, value in group.items() if key != 'params')
@@ -126,3 +128,11 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             }
             merged.setdefault(repr(settings), {'params': [], **settings})['params'].extend(group['params'])
         return list(merged.values())
+
+
+def _spare_temperatures(params: list[dict], model: nn.Module) -> None:
+    """Take the decay from learnt temperatures, in place."""
+    learnt = {id(part.logit_scale) for part in model.modules() if isinstance(part, Temperature) and part.learnable}
+    for group in params:  # of one parameter each
+        if id(group['params'][0]) in learnt:
+            group['weight_decay'] = 0.0

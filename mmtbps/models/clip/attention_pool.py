@@ -1,8 +1,12 @@
 """CLIP's attention pool, computed for the one token that is used."""
 
+from typing import Any
+
 import torch
 from open_clip.modified_resnet import AttentionPool2d
 from torch import Tensor, nn
+
+from .positions import fit_positions, store_grid
 
 __all__ = ['MeanTokenAttentionPool']
 
@@ -27,6 +31,7 @@ class MeanTokenAttentionPool(AttentionPool2d):
         self.grid = grid
         tokens = 1 + grid[0] * grid[1]
         self.positional_embedding = nn.Parameter(torch.randn(tokens, embed_dim) / embed_dim**0.5)
+        store_grid(self, grid)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Pool maps (N, embed_dim, rows, columns) to features (N, output_dim)."""
@@ -43,6 +48,11 @@ class MeanTokenAttentionPool(AttentionPool2d):
         mixed = attention.to(tokens.dtype) @ tokens  # (N, heads, embed_dim)
         value = torch.einsum('nhc,hdc->nhd', mixed, self._by_head(self.v_proj.weight)).flatten(1) + self.v_proj.bias
         return self.c_proj(value)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Resize positions of a square, as released weights have them; those of another rectangle are refused."""
+        fit_positions(state_dict, self.grid, prefix, squares_only=True)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _by_head(self, weight: Tensor) -> Tensor:
         """Split the rows of a projection: (embed_dim, ...) to (heads, d, ...)."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
 from open_clip.modified_resnet import ModifiedResNet
@@ -14,22 +15,23 @@ from torch.nn import functional as F
 
 from mmtbps.registry import WEIGHT_INITIALIZERS
 
-from .positions import resize_positional_embedding
+from .positions import GRID, fit_positions
 from .tower import CLIPTower
 from .weights import CLIPWeights, load_clip_weights
 
 __all__ = ['CLIPPretrainedInit']
 
-# Released weights lack the one at times, and the other always, as it is ours.
-_OPTIONAL = ('num_batches_tracked', 'quick_gelu')
+# Released weights lack the first at times, and the others always, as they are ours.
+_OPTIONAL = ('num_batches_tracked', 'quick_gelu', GRID)
 
 
 @WEIGHT_INITIALIZERS.register_module('CLIPPretrained')
 class CLIPPretrainedInit:
-    """Load released CLIP weights into CLIPResNet, CLIPViT or CLIPTextTransformer.
+    """Load released CLIP weights into CLIPResNet, CLIPViT or CLIPTextTransformer, or its scale into a Temperature.
 
-    Positional embeddings are resized to the input (image: row of the class or mean token copied, square grid bilinear;
-    text: linear), half precision becomes single, and the activation becomes the one that the weights belong to.
+    Positional embeddings are resized to the input (image: row of the class or mean token copied, grid bilinear;
+    text: linear), half precision becomes single, and the activation becomes the one that the weights belong to. An
+    image's grid is a square, unless the file says which one it is.
 
     Args:
         checkpoint: A file, or one of open_clip's tags, such as ``'openai'``; see :func:`load_clip_weights`.
@@ -40,7 +42,7 @@ class CLIPPretrainedInit:
 
     Raises:
         FileNotFoundError: If the weights are not there and cannot be downloaded; says what to fetch.
-        ValueError: If the file is no such weights, or its names and shapes are not those of the backbone.
+        ValueError: If the file is no such weights, or its names, shapes and grid are not those of the backbone.
         TypeError: If the module is no tower of CLIP.
 
     Example:
@@ -55,24 +57,40 @@ class CLIPPretrainedInit:
         self.ignore = tuple(ignore)
 
     def __call__(self, module: nn.Module) -> None:
-        """Load the weights into a tower, in place."""
+        """Load the weights into a tower, or the scale into a learnable temperature, in place."""
+        if isinstance(getattr(module, 'logit_scale', None), nn.Parameter):
+            self._load_scale(module)
+            return
         if isinstance(module, TextTransformer):
             tower = 'text'
         elif isinstance(module, ModifiedResNet | VisionTransformer):
             tower = 'visual'
         else:
             raise TypeError(
-                f'CLIPPretrained initialises CLIPResNet, CLIPViT and CLIPTextTransformer, not {type(module).__name__}.'
+                'CLIPPretrained initialises CLIPResNet, CLIPViT, CLIPTextTransformer and a learnable Temperature, not '
+                f'{type(module).__name__}.'
             )
         weights = load_clip_weights(self.checkpoint, self.model or getattr(module, 'arch', None))
         state = weights.tower(tower)
-        _fit_positions(state, module)
+        _fit_positions(state, module, weights.source)
         self._check(state, module, weights)
         module.load_state_dict(state, strict=False)
         if isinstance(module, CLIPTower):
             _choose_activation(module, weights)
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=f'CLIPPretrained: load from {weights.source}')
+
+    def _load_scale(self, module: Any) -> None:
+        """Take over what CLIP multiplies its cosines by."""
+        weights = load_clip_weights(self.checkpoint, self.model)
+        scale = weights.state_dict.get('logit_scale')
+        if scale is None:
+            raise ValueError(
+                f'{weights.source} has no logit_scale. Take the file of a whole CLIP model, or give the temperature '
+                'without init_cfg.'
+            )
+        with torch.no_grad():
+            module.logit_scale.copy_(scale.reshape(()))
 
     def _check(self, state: dict[str, Tensor], module: nn.Module, weights: CLIPWeights) -> None:
         """Demand that names and shapes fit, but for the names to ignore."""
@@ -100,7 +118,7 @@ class CLIPPretrainedInit:
             raise ValueError(f'ignore={idle} matches no name that is unmatched between {weights.source} and backbone.')
 
 
-def _fit_positions(state: dict[str, Tensor], module: Any) -> None:
+def _fit_positions(state: dict[str, Tensor], module: Any, source: str) -> None:
     """Resize the positional embedding of the weights to the tower's, in place; that it may be missing comes later."""
     if isinstance(module, TextTransformer):
         rows = state.get('positional_embedding')
@@ -108,11 +126,12 @@ def _fit_positions(state: dict[str, Tensor], module: Any) -> None:
             longer = F.interpolate(rows.t()[None], module.context_length, mode='linear', align_corners=False)
             state['positional_embedding'] = longer[0].t()
         return
-    name, owner = 'positional_embedding', module
-    if isinstance(module, ModifiedResNet):
-        name, owner = 'attnpool.positional_embedding', module.attnpool
-    if name in state and hasattr(owner, 'grid'):
-        state[name] = resize_positional_embedding(state[name], owner.grid)
+    prefix, owner = ('attnpool.', module.attnpool) if isinstance(module, ModifiedResNet) else ('', module)
+    if hasattr(owner, GRID):
+        try:
+            fit_positions(state, owner.grid, prefix, released=True)
+        except ValueError as error:
+            raise ValueError(f'{source}: {error}') from error
 
 
 def _choose_activation(tower: CLIPTower, weights: CLIPWeights) -> None:

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from mmtbps.registry import MODELS
 
 from .attention_pool import MeanTokenAttentionPool
-from .positions import resize_positional_embedding
+from .freezing import begins_with, freeze_named
 
 __all__ = ['CLIPResNet']
 
@@ -42,8 +42,9 @@ def _unchanged_buffers(module: nn.Module) -> Iterator[None]:
 class CLIPResNet(ModifiedResNet, BaseModule):
     """CLIP's modified ResNet (Radford et al. 2021) for images of any size, with open_clip's names of all weights.
 
-    The positional embedding is resized when weights of a square grid are loaded (row of the mean token copied, grid
-    bilinear, ``align_corners=False``).
+    The positional embedding is resized when weights of a square grid are loaded, as released ones are (row of the mean
+    token copied, grid bilinear, ``align_corners=False``). The grid travels in checkpoints: a training that starts from
+    one of another input size resizes it likewise.
 
     Args:
         layers: Blocks per stage; (3, 4, 6, 3) is RN50, (3, 4, 23, 3) RN101.
@@ -59,6 +60,8 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             for the map (N, C, H, W), which a neck pools.
         frozen_stages: -1 trains everything, 0 freezes the stem, i also the first i stages; 4 freezes all, the pool
             included. Norms of what is frozen use their running statistics and keep them.
+        frozen: Beginnings of names of parameters to freeze, whole parts of a dotted name, such as ``('layer1.0',)``;
+            norms below them are frozen as those of ``frozen_stages``.
         with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time. Gradients and
             running statistics are the same.
         init_cfg: MMEngine's initialisation config.
@@ -85,6 +88,7 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         last_stride: int = 1,
         pool: str | None = 'attention',
         frozen_stages: int = -1,
+        frozen: Sequence[str] = (),
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
@@ -121,6 +125,8 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             self.attnpool = _MeanPool() if pool == 'mean' else nn.Identity()
         self.with_cp = with_cp
         self.frozen_stages = frozen_stages
+        self.frozen = tuple(frozen)
+        freeze_named(self, frozen)
         for name, parameter in self.named_parameters():
             if self._is_frozen(name):
                 parameter.requires_grad_(False)
@@ -158,7 +164,11 @@ class CLIPResNet(ModifiedResNet, BaseModule):
         return (int(first.removeprefix('layer')) if first.startswith('layer') else 0), 6
 
     def _is_frozen(self, name: str) -> bool:
-        return self.frozen_stages == 4 or self.get_layer_depth(name)[0] <= self.frozen_stages
+        return (
+            self.frozen_stages == 4
+            or self.get_layer_depth(name)[0] <= self.frozen_stages
+            or begins_with(name, self.frozen)
+        )
 
     @staticmethod
     def _recomputed(block: nn.Module, features: Tensor) -> Any:
@@ -166,13 +176,3 @@ class CLIPResNet(ModifiedResNet, BaseModule):
             return nullcontext(), _unchanged_buffers(block)
 
         return checkpoint(block, features, use_reentrant=False, context_fn=contexts)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Fit a positional embedding of another grid to this one."""
-        name = f'{prefix}attnpool.positional_embedding'
-        pool = self.attnpool
-        if name in state_dict and isinstance(pool, MeanTokenAttentionPool):
-            embedding = state_dict[name]
-            if len(embedding) != len(pool.positional_embedding):
-                state_dict[name] = resize_positional_embedding(embedding, pool.grid)
-        super()._load_from_state_dict(state_dict, prefix, *args)

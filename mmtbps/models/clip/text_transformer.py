@@ -1,6 +1,6 @@
 """CLIP's text transformer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmtbps.registry import MODELS
 
+from ..structures import TokenFeatures
 from .tower import CLIPActivation, CLIPTower, read_arch
 
 __all__ = ['CLIPTextTransformer']
@@ -34,6 +35,10 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         quick_gelu: Activation of weights that do not say which one they need. False is open_clip's default.
         frozen_stages: -1 trains everything, 0 freezes the embedding, i also the first i blocks; the number of blocks
             freezes all.
+        frozen: Beginnings of names of parameters to freeze, whole parts of a dotted name, such as ``('conv1',)``, which
+            TBPS-CLIP (Cao et al., AAAI 2024) freezes alone.
+        attn_drop: Dropout of the attention weights in training; TBPS-CLIP takes 0.05 in the text tower. Defaults to 0,
+            as CLIP does.
         with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.
         init_cfg: MMEngine's initialisation config.
 
@@ -55,9 +60,13 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         context_length: int | None = None,
         quick_gelu: bool = False,
         frozen_stages: int = -1,
+        frozen: Sequence[str] = (),
+        attn_drop: float = 0.0,
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        if not 0 <= attn_drop < 1:
+            raise ValueError(f'CLIPTextTransformer: attn_drop must lie in [0, 1), got {attn_drop}')
         sizes = read_arch(arch, 'text_cfg')
         super().__init__(
             context_length=context_length or sizes['context_length'],
@@ -69,17 +78,27 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
             output_dim=sizes['embed_dim'],
             act_layer=CLIPActivation,
         )
-        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, with_cp, init_cfg)
+        for block in self.transformer.resblocks:
+            block.attn.dropout = attn_drop
+        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, frozen, with_cp, init_cfg)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Turn token ids (M, L) and lengths (M,) into features (M, embed_dim).
+    def forward(
+        self, tokens: Tensor, lengths: Tensor, with_tokens: bool = False, with_attention: bool = False
+    ) -> Tensor | TokenFeatures:
+        """Turn sentences into features.
 
         Args:
-            tokens: Start, pieces, end, padding; M may be 0.
-            lengths: Number of ids of each sentence, start and end included.
+            tokens: Ids of start, BPE tokens, end, padding, (M, L); M may be 0.
+            lengths: Number of ids of each sentence, start and end included, (M,); on the host it costs no wait for the
+                device.
+            with_tokens: Whether to return all positions up to the longest sentence.
+            with_attention: Whether ``attention`` is among them, the row of the end token.
 
         Returns:
-            Features of the sentences, not normalised.
+            The end token, normalised and projected, (M, embed_dim); or :class:`~mmtbps.models.TokenFeatures`.
+
+        Raises:
+            ValueError: If a sentence is longer than the context.
         """
         longest = int(lengths.max()) if len(lengths) else 0
         if longest > self.context_length:
@@ -87,13 +106,31 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
                 f'CLIPTextTransformer: a sentence has {longest} tokens, but context_length is {self.context_length}; '
                 "set the tokenizer's context_length to that of the model"
             )
-        return self.encode_positions(tokens[:, :longest], lengths)
+        tokens = tokens[:, :longest]
+        lengths = lengths.to(tokens.device, non_blocking=True)
+        if with_tokens:
+            return self._forward_tokens(tokens, lengths, with_attention)
+        return self.encode_positions(tokens, lengths)
+
+    def _forward_tokens(self, tokens: Tensor, lengths: Tensor, with_attention: bool) -> TokenFeatures:
+        features, attn_mask = self._embed(tokens)
+        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        attention = None
+        if with_attention:
+            features, attention = self.run_blocks(features, lengths - 1, mask, attn_mask)
+        else:
+            features = self.transformer(features, attn_mask=attn_mask)
+        return self.token_features(self.ln_final(features) @ self.text_projection, lengths - 1, mask, attention)
+
+    def _embed(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed ids (M, L); returns the positions and the causal mask (L, L)."""
+        length = tokens.shape[1]
+        return self.token_embedding(tokens) + self.positional_embedding[:length], self.attn_mask[:length, :length]
 
     def encode_positions(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Encode all L positions of token ids (M, L); see :meth:`forward`, which leaves out those that nobody needs."""
-        length = tokens.shape[1]
-        words = self.token_embedding(tokens) + self.positional_embedding[:length]
-        words = self.transformer(words, attn_mask=self.attn_mask[:length, :length])
+        embedded, attn_mask = self._embed(tokens)
+        words = self.transformer(embedded, attn_mask=attn_mask)
         ends = words[torch.arange(words.shape[0], device=words.device), lengths - 1]
         return self.ln_final(ends) @ self.text_projection
 

@@ -1,6 +1,6 @@
 """What the image and the text transformer of CLIP have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import open_clip
@@ -9,6 +9,11 @@ from mmengine.model import BaseModule
 from open_clip.transformer import Transformer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from ..structures import TokenFeatures
+from .attention import attention_row
+from .freezing import freeze_named
 
 __all__ = ['CLIPActivation', 'CLIPTower', 'read_arch']
 
@@ -64,7 +69,7 @@ class CLIPActivation(nn.Module):
 
 
 class CLIPTower(BaseModule):
-    """Freezing, depth of layers and activation of a CLIP transformer; mixed into one of open_clip's.
+    """Freezing, depth of layers, activation and positions of a CLIP transformer; mixed into one of open_clip's.
 
     Weights belong to one of two activations, GELU or QuickGELU (all of OpenAI's). Which one it is
     stands in the buffer ``quick_gelu`` and thereby in checkpoints, so that a model that was fine-tuned from OpenAI's
@@ -74,6 +79,8 @@ class CLIPTower(BaseModule):
         arch: Name of open_clip's model, or None for sizes of one's own.
     """
 
+    gives_tokens = True
+    """Streams ask this of a backbone before they ask for ``with_tokens``."""
     arch: str | None
     transformer: Transformer
     quick_gelu: Tensor
@@ -85,6 +92,7 @@ class CLIPTower(BaseModule):
         arch: str | Mapping[str, Any],
         quick_gelu: bool,
         frozen_stages: int,
+        frozen: Sequence[str],
         with_cp: bool,
         init_cfg: dict | list[dict] | None,
     ) -> None:
@@ -95,6 +103,7 @@ class CLIPTower(BaseModule):
         self.set_quick_gelu(quick_gelu)
         self.set_grad_checkpointing(with_cp)
         self._freeze(frozen_stages)
+        freeze_named(self, frozen)
 
     def set_quick_gelu(self, quick: bool) -> None:
         """Choose the activation of all blocks."""
@@ -102,6 +111,48 @@ class CLIPTower(BaseModule):
         for module in self.modules():
             if isinstance(module, CLIPActivation):
                 module.quick = quick
+
+    def run_blocks(
+        self, features: Tensor, rows: Tensor, mask: Tensor, attn_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Run all blocks, and compute one row of the last one's attention on the way.
+
+        Args:
+            features: Embedded positions, (N, L, C).
+            rows: The position of each item whose attention is wanted, (N,).
+            mask: Which positions it may attend to, bool, (N, L).
+            attn_mask: What is added to the scores of attention, (L, L).
+
+        Returns:
+            The output of the last block (N, L, C) and the row (N, L).
+        """
+        *blocks, last = self.transformer.resblocks
+        for block in blocks:
+            features = self._run_block(block, features, attn_mask)
+        return self._run_block(last, features, attn_mask), attention_row(last, features, rows, mask)
+
+    def _run_block(self, block: nn.Module, features: Tensor, attn_mask: Tensor | None) -> Any:
+        if self.transformer.grad_checkpointing:
+            return checkpoint(block, features, None, None, attn_mask, use_reentrant=False)
+        return block(features, attn_mask=attn_mask)
+
+    def token_features(self, tokens: Tensor, rows: Tensor, mask: Tensor, attention: Tensor | None) -> TokenFeatures:
+        """Put the answer of ``with_tokens`` together.
+
+        Args:
+            tokens: All positions, normalised and projected, (N, L, D).
+            rows: The position of each item that is its feature, (N,).
+            mask: Which positions belong to the item, bool, (N, L).
+            attention: Row of attention (N, L), if it was asked for.
+
+        Returns:
+            The structure.
+        """
+        pooled = tokens[torch.arange(len(tokens), device=tokens.device), rows]
+        features = TokenFeatures(pooled=pooled, tokens=tokens, mask=mask)
+        if attention is not None:
+            features.attention = attention
+        return features
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """Get the depth of a parameter for layer-wise learning rates, as MMPretrain's transformers do.

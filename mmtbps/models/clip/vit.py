@@ -1,6 +1,6 @@
 """CLIP's vision transformer for pedestrian images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mmtbps.registry import MODELS
 
+from ..structures import TokenFeatures
+from .positions import fit_positions, store_grid
 from .tower import CLIPActivation, CLIPTower, read_arch
 
 __all__ = ['CLIPViT']
@@ -20,7 +22,8 @@ class CLIPViT(VisionTransformer, CLIPTower):
 
     ``init_cfg=dict(type='CLIPPretrained', checkpoint='openai')`` loads released weights; their positional embedding is
     resized to the grid of the input (row of the class token copied, grid bilinear, ``align_corners=False``), and the
-    activation becomes the one that the weights were trained with.
+    activation becomes the one that the weights were trained with. The grid travels in checkpoints: a training that
+    starts from one of another input size resizes it likewise.
 
     Args:
         arch: Name of one of open_clip's models, such as ``'ViT-B-16'``, ``'ViT-B-32'``, ``'ViT-L-14'``, or a mapping
@@ -33,6 +36,8 @@ class CLIPViT(VisionTransformer, CLIPTower):
         quick_gelu: Activation of weights that do not say which one they need. False is open_clip's default.
         frozen_stages: -1 trains everything, 0 freezes the embedding, i also the first i blocks; the number of blocks
             freezes all.
+        frozen: Beginnings of names of parameters to freeze, whole parts of a dotted name, such as ``('conv1',)``, which
+            TBPS-CLIP (Cao et al., AAAI 2024) freezes alone.
         with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.
         init_cfg: MMEngine's initialisation config.
 
@@ -55,6 +60,7 @@ class CLIPViT(VisionTransformer, CLIPTower):
         stride: int | None = None,
         quick_gelu: bool = False,
         frozen_stages: int = -1,
+        frozen: Sequence[str] = (),
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -80,18 +86,48 @@ class CLIPViT(VisionTransformer, CLIPTower):
             self.grid_size = ((input_size[0] - patch) // stride + 1, (input_size[1] - patch) // stride + 1)
             tokens = 1 + self.grid_size[0] * self.grid_size[1]
             self.positional_embedding = nn.Parameter(torch.randn(tokens, width) / width**0.5)
-        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, with_cp, init_cfg)
+        store_grid(self, self.grid_size)
+        self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, frozen, with_cp, init_cfg)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Resize positions of a square, as released weights have them; those of another rectangle are refused."""
+        fit_positions(state_dict, self.grid_size, prefix, squares_only=True)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         return self.grid_size
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn images (N, 3, H, W) into features (N, embed_dim): the class token, projected."""
+    def forward(
+        self, images: Tensor, with_tokens: bool = False, with_attention: bool = False
+    ) -> Tensor | TokenFeatures:
+        """Turn images into features.
+
+        Args:
+            images: (N, 3, H, W).
+            with_tokens: Whether to return all positions, the class token first, then the patches row by row.
+            with_attention: Whether ``attention`` is among them, the row of the class token.
+
+        Returns:
+            The class token, normalised and projected, (N, embed_dim); or :class:`~mmtbps.models.TokenFeatures`.
+
+        Raises:
+            ValueError: If the images have another size than ``input_size``.
+        """
         if images.shape[-2:] != self.image_size:
             raise ValueError(
                 f'CLIPViT: images are {tuple(images.shape[-2:])}, but input_size is {self.image_size}; resize them in '
                 'the pipeline, or set input_size'
             )
-        return super().forward(images)
+        return self._forward_tokens(images, with_attention) if with_tokens else super().forward(images)
+
+    def _forward_tokens(self, images: Tensor, with_attention: bool) -> TokenFeatures:
+        features, attention = self._embeds(images), None
+        rows = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        if with_attention:
+            features, attention = self.run_blocks(features, rows, mask)
+        else:
+            features = self.transformer(features)
+        return self.token_features(self.ln_post(features) @ self.proj, rows, mask, attention)

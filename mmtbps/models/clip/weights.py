@@ -12,7 +12,7 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_p
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mmtbps.core.checkpoint import load_checkpoint_file, reason_of
+from mmtbps.core.checkpoint import load_checkpoint_file, reason_of, unwrap_weights
 
 from .torchscript_archive import is_torchscript, read_torchscript_weights
 
@@ -140,19 +140,13 @@ def _read(path: Path, address: str) -> dict[str, Tensor]:
             state = read_torchscript_weights(path)
         else:
             state = load_checkpoint_file(path)
-            state = state.get('state_dict', state)
     except Exception as error:  # readers raise errors of many kinds on damaged files
         raise ValueError(
             f'{path} cannot be read as CLIP weights: {reason_of(error)}. It is cut short, damaged, of another format, '
             'or holds other objects, which are never loaded. Known are safetensors, state dicts and checkpoints of '
             f'open_clip, and OpenAI archives; fetch {address or "it"} again and put it there.'
         ) from error
-    strangers = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    if strangers or not state:
-        raise ValueError(
-            f'{path} holds no plain weights: {strangers[:5] or "it is empty"}; fetch {address or "another"}.'
-        )
-    return {name.removeprefix('module.'): value for name, value in state.items()}
+    return unwrap_weights(state, str(path))
 
 
 def _quick_gelu_of_config(path: Path, model: str | None) -> bool | None:

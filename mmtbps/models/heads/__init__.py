@@ -6,9 +6,12 @@ from .classifier_head import ClassifierHead
 from .cmpc_head import CMPCHead
 from .cmpm_head import CMPMHead
 from .contrastive_head import ContrastiveHead, ContrastiveSimilarities
+from .gathering import gather_pairs
 from .identity_head import IdentityHead
 from .itc_head import ITCHead
 from .pairwise_head import PairwiseHead
+from .sdm_head import SDMHead
+from .temperature import Temperature, make_temperature
 
 __all__ = [
     'AlignmentHead',
@@ -21,4 +24,8 @@ __all__ = [
     'ITCHead',
     'IdentityHead',
     'PairwiseHead',
+    'SDMHead',
+    'Temperature',
+    'gather_pairs',
+    'make_temperature',
 ]

@@ -35,6 +35,6 @@ class AlignmentHead(PairwiseHead):
         super().__init__(**kwargs)
         self.settings = (positive_scale, positive_margin, negative_scale, negative_margin)
 
-    def compare(self, queries: Tensor, candidates: Tensor, query_ids: Tensor, candidate_ids: Tensor) -> Tensor:
+    def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
         """Compute one direction."""
-        return alignment_rows(queries, candidates, query_ids, candidate_ids, *self.settings)
+        return alignment_rows(queries, candidates, *ids, *self.settings, reduction=reduction)

@@ -25,6 +25,6 @@ class CMPMHead(PairwiseHead):
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
-    def compare(self, queries: Tensor, candidates: Tensor, query_ids: Tensor, candidate_ids: Tensor) -> Tensor:
+    def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
         """Compute one direction."""
-        return cmpm_rows(queries, candidates, query_ids, candidate_ids, self.epsilon)
+        return cmpm_rows(queries, candidates, *ids, self.epsilon, reduction=reduction)

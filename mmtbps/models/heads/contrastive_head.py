@@ -13,7 +13,7 @@ from mmtbps.registry import MODELS
 from ..losses import info_nce
 from ..structures import PairEmbeddings
 from .base_head import BaseHead
-from .temperature import Temperature
+from .temperature import make_temperature
 
 __all__ = ['ContrastiveHead', 'ContrastiveSimilarities']
 
@@ -48,9 +48,10 @@ class ContrastiveHead(BaseHead):
     is a mean over the local batch.
 
     Args:
-        temperature: Temperature of the softmax (at the start, if it is learnt); 0.07 is the published value.
-        learnable_temperature: Whether it is trained.
-        temperature_bounds: Range of a learnt temperature.
+        temperature: Temperature of the softmax (at the start, if it is learnt), or the name of one of the retriever's
+            ``temperatures``, which several heads then share. 0.07 is the published value.
+        learnable_temperature: Whether it is trained; of a shared one its own config says so.
+        max_scale: Cap on the inverse of a learnt temperature; CLIP's 100.
         exclude: ``'row'`` leaves the identity of a query out of its own negatives. ``'batch'`` reproduces the public
             code: the identities of the whole batch, over all processes, are left out of everyone's.
         loss_weight: Factor of the losses.
@@ -60,11 +61,13 @@ class ContrastiveHead(BaseHead):
         ValueError: If ``exclude`` is neither.
     """
 
+    needs = ('contrast',)
+
     def __init__(
         self,
-        temperature: float = 0.07,
+        temperature: float | str = 0.07,
         learnable_temperature: bool = False,
-        temperature_bounds: tuple[float, float] = (0.01, 0.5),
+        max_scale: float = 100.0,
         exclude: str = 'row',
         loss_weight: float = 1.0,
         init_cfg: dict | None = None,
@@ -73,7 +76,7 @@ class ContrastiveHead(BaseHead):
         if exclude not in ('row', 'batch'):
             raise ValueError(f"ContrastiveHead: exclude must be 'row' or 'batch', got {exclude!r}")
         self.exclude = exclude
-        self.temperature = Temperature(temperature, learnable_temperature, temperature_bounds)
+        self.temperature = make_temperature(temperature, learnable_temperature, max_scale)
 
     def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:
         """Return ``loss_i2t`` (image queries) and ``loss_t2i`` (text queries)."""
@@ -92,13 +95,8 @@ class ContrastiveHead(BaseHead):
 
         Returns:
             The directions ``i2t`` and ``t2i``.
-
-        Raises:
-            ValueError: If the retriever is none with momentum keys.
         """
         contrast = pairs.contrast
-        if contrast is None:
-            raise ValueError('ContrastiveHead needs momentum keys and a queue; take the retriever CMMoCoRetriever')
         queue = contrast.queue
         if self.exclude == 'row':
             same = pairs.person_ids[:, None] == queue.person_ids[None, :]

@@ -8,7 +8,7 @@ from mmtbps.registry import MODELS
 
 from ..losses import identity_aware_info_nce
 from .pairwise_head import PairwiseHead
-from .temperature import Temperature
+from .temperature import make_temperature
 
 __all__ = ['ITCHead']
 
@@ -21,22 +21,23 @@ class ITCHead(PairwiseHead):
     takes their mean: ``loss_weight=0.5``).
 
     Args:
-        temperature: Temperature at the start.
-        learnable_temperature: Whether it is trained, as in CLIP.
-        temperature_bounds: Range of a learnt temperature.
+        temperature: Temperature at the start, or the name of one of the retriever's ``temperatures``, which several
+            heads then share.
+        learnable_temperature: Whether it is trained, as in CLIP; of a shared one its own config says so.
+        max_scale: Cap on the inverse of a learnt temperature; CLIP's 100.
         **kwargs: See :class:`PairwiseHead`.
     """
 
     def __init__(
         self,
-        temperature: float = 0.07,
+        temperature: float | str = 0.07,
         learnable_temperature: bool = True,
-        temperature_bounds: tuple[float, float] = (0.01, 0.5),
+        max_scale: float = 100.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.temperature = Temperature(temperature, learnable_temperature, temperature_bounds)
+        self.temperature = make_temperature(temperature, learnable_temperature, max_scale)
 
-    def compare(self, queries: Tensor, candidates: Tensor, query_ids: Tensor, candidate_ids: Tensor) -> Tensor:
+    def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
         """Compute one direction."""
-        return identity_aware_info_nce(queries, candidates, query_ids, candidate_ids, self.temperature())
+        return identity_aware_info_nce(queries, candidates, *ids, self.temperature(), reduction=reduction)

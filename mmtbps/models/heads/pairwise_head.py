@@ -1,14 +1,13 @@
 """Base of the heads that compare all images with all captions of the batch of all processes."""
 
 from abc import abstractmethod
+from typing import Any
 
-from mmengine import dist
 from torch import Tensor
-
-from mmtbps.core.distributed import gather, gather_with_gradient
 
 from ..structures import PairEmbeddings
 from .base_head import BaseHead
+from .gathering import gather_pairs
 
 __all__ = ['PairwiseHead']
 
@@ -16,8 +15,10 @@ __all__ = ['PairwiseHead']
 class PairwiseHead(BaseHead):
     """Compare every image with every caption of the global batch, both ways.
 
-    Over several processes the embeddings and identities are gathered first, so that N processes with batches of B
-    equal one with a batch of N x B. The two arguments are named as in open_clip.
+    Over several processes the pairs are gathered first, with all that is known of them, so that N processes with
+    batches of B equal one with a batch of N x B. The two arguments are named as in open_clip.
+
+    A subclass writes :meth:`compare`.
 
     Args:
         gather_with_grad: Whether gradients flow back to the process that an embedding came from. False saves the
@@ -43,31 +44,38 @@ class PairwiseHead(BaseHead):
 
     def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:
         """Return ``loss``, the image-to-text direction plus the text-to-image direction."""
-        everything = PairEmbeddings(self._gather(pairs.image), self._gather(pairs.text), gather(pairs.person_ids))
+        return {'loss': self._both_directions(pairs, 'mean')}
+
+    def pair_losses(self, pairs: PairEmbeddings) -> Tensor:
+        """Compute the loss of every pair, whose mean is that of :meth:`compute_losses`; not weighted.
+
+        Args:
+            pairs: Embeddings of the batch.
+
+        Returns:
+            (N,) with ``local_loss``, else one value for each pair of all processes, rank 0 first.
+        """
+        return self._both_directions(pairs, 'none')
+
+    def _both_directions(self, pairs: PairEmbeddings, reduction: str) -> Tensor:
+        everything = gather_pairs(pairs, self.gather_with_grad)
         own = pairs if self.local_loss else everything
         ids = (own.person_ids, everything.person_ids)
-        return {'loss': self.compare(own.image, everything.text, *ids) + self.compare(own.text, everything.image, *ids)}
-
-    def _gather(self, values: Tensor) -> Tensor:
-        """Gather embeddings; without ``gather_with_grad`` only the own ones keep their gradient."""
-        if self.gather_with_grad:
-            return gather_with_gradient(values)
-        everything = gather(values)
-        if everything is not values:
-            start = dist.get_rank() * len(values)
-            everything[start : start + len(values)] = values
-        return everything
+        settings: dict[str, Any] = dict(reduction=reduction)
+        return self.compare(own.image, everything.text, *ids, **settings) + self.compare(
+            own.text, everything.image, *ids, **settings
+        )
 
     @abstractmethod
-    def compare(self, queries: Tensor, candidates: Tensor, query_ids: Tensor, candidate_ids: Tensor) -> Tensor:
-        """Compute one direction, a mean over the queries.
+    def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
+        """Compute one direction.
 
         Args:
             queries: (N, D).
             candidates: Embeddings of the other modality, (M, D).
-            query_ids: (N,).
-            candidate_ids: (M,).
+            *ids: Identities of the queries (N,) and of the candidates (M,).
+            reduction: ``'mean'`` over the queries, or ``'none'`` for the loss of each.
 
         Returns:
-            A scalar.
+            A scalar, or (N,).
         """

@@ -5,6 +5,8 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
+from .reduction import reduce_rows
+
 __all__ = ['alignment_rows', 'global_alignment_loss']
 
 
@@ -18,6 +20,7 @@ def alignment_rows(
     positive_margin: float = 0.6,
     negative_scale: float = 40.0,
     negative_margin: float = 0.4,
+    reduction: str = 'mean',
 ) -> Tensor:
     """One direction of :func:`global_alignment_loss`: some queries against all candidates.
 
@@ -30,16 +33,17 @@ def alignment_rows(
         positive_margin: Similarity from which on such a pair counts little.
         negative_scale: Slope for the other pairs.
         negative_margin: Similarity up to which such a pair counts little.
+        reduction: ``'mean'`` over the queries, or ``'none'`` for the loss of each, (N,).
 
     Returns:
-        Sum over the candidates, mean over the queries; a scalar.
+        Sum over the candidates, mean over the queries (a scalar) or one value for each (N,).
     """
     similarity = F.normalize(queries, dim=1) @ F.normalize(candidates, dim=1).t()
     same = query_ids[:, None] == candidate_ids[None, :]
     # -logsigmoid(-x) is softplus: log(1 + exp(x)) without overflow. F.softplus itself cuts off to x above 20.
     attract = F.logsigmoid(positive_scale * (similarity - positive_margin))
     repel = F.logsigmoid(-negative_scale * (similarity - negative_margin))
-    return -attract.where(same, repel).sum() / len(queries)
+    return reduce_rows(-attract.where(same, repel).sum(dim=1), reduction)
 
 
 def global_alignment_loss(

@@ -5,6 +5,8 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
+from .reduction import reduce_rows
+
 __all__ = ['cmpm_loss', 'cmpm_rows']
 
 
@@ -15,6 +17,7 @@ def cmpm_rows(
     query_ids: Tensor,
     candidate_ids: Tensor,
     epsilon: float = 1e-8,
+    reduction: str = 'mean',
 ) -> Tensor:
     """One direction of :func:`cmpm_loss`: some queries against all candidates.
 
@@ -24,14 +27,15 @@ def cmpm_rows(
         query_ids: Identities, (N,).
         candidate_ids: Identities, (M,).
         epsilon: Keeps the logarithm of the target finite.
+        reduction: ``'mean'`` over the queries, or ``'none'`` for the loss of each, (N,).
 
     Returns:
-        KL divergence, mean over the queries; a scalar.
+        KL divergence, the mean over the queries (a scalar) or one value for each (N,).
     """
     log_p = F.log_softmax(queries @ F.normalize(candidates, dim=1).t(), dim=1)
     same = (query_ids[:, None] == candidate_ids[None, :]).to(log_p.dtype)
     target = F.normalize(same, dim=1)
-    return (log_p.exp() * (log_p - (target + epsilon).log())).sum(dim=1).mean()
+    return reduce_rows((log_p.exp() * (log_p - (target + epsilon).log())).sum(dim=1), reduction)
 
 
 def cmpm_loss(image_features: Tensor, text_features: Tensor, labels: Tensor, epsilon: float = 1e-8) -> Tensor:

@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
+from .reduction import reduce_rows
+
 __all__ = ['identity_aware_info_nce', 'info_nce']
 
 
@@ -60,6 +62,7 @@ def identity_aware_info_nce(
     query_ids: Tensor,
     candidate_ids: Tensor,
     temperature: float | Tensor = 0.07,
+    reduction: str = 'mean',
 ) -> Tensor:
     """Contrast queries with all candidates of a batch, where every pair of one identity is a positive.
 
@@ -70,12 +73,14 @@ def identity_aware_info_nce(
         queries: Features, (N, D); normalised here.
         candidates: Features of the other modality, (M, D); normalised here.
         query_ids: Identities, (N,).
-        candidate_ids: Identities, (M,); every query's identity must occur.
+        candidate_ids: Identities, (M,). A query whose identity does not occur gives the term 0.
         temperature: Divides the cosine similarities. A scalar tensor receives a gradient.
+        reduction: ``'mean'`` over the queries, or ``'none'`` for the loss of each, (N,).
 
     Returns:
-        The mean over the queries, a scalar.
+        The mean over the queries (a scalar) or one value for each (N,).
     """
     logits = F.normalize(queries, dim=1) @ F.normalize(candidates, dim=1).t() / temperature
     positives = (query_ids[:, None] == candidate_ids[None, :]).to(logits.dtype)
-    return F.cross_entropy(logits, positives / positives.sum(dim=1, keepdim=True))
+    target = positives / positives.sum(dim=1, keepdim=True).clamp_min(1)
+    return reduce_rows(F.cross_entropy(logits, target, reduction='none'), reduction)

@@ -14,7 +14,7 @@ from mmtbps.registry import MODELS
 
 from ..heads import ContrastiveHead
 from ..structures import ContrastEmbeddings, PairEmbeddings
-from .dual_stream import DualStreamRetriever
+from .dual_stream import DualStreamRetriever, pooled
 
 __all__ = ['CMMoCoRetriever']
 
@@ -43,6 +43,8 @@ class CMMoCoRetriever(DualStreamRetriever):
     Raises:
         ValueError: If the momentum is no fraction, no head is a ``ContrastiveHead`` or ``contrastive_neck`` is no pair.
     """
+
+    provides = (*DualStreamRetriever.provides, 'contrast')
 
     def __init__(
         self,
@@ -107,33 +109,33 @@ class CMMoCoRetriever(DualStreamRetriever):
         for sources, targets in groups.values():
             torch._foreach_lerp_(targets, sources, 1 - momentum)
 
-    def embed_pairs(self, inputs: dict[str, Any], person_ids: Tensor) -> PairEmbeddings:
-        """Embed a training batch, and stage its keys for the queue.
+    def embed_pairs(self, inputs: dict[str, Any], person_ids: Tensor, **fields: Any) -> PairEmbeddings:
+        """Embed a training batch, and in training mode stage its keys for the queue.
 
         Args:
             inputs: See :meth:`DualStreamRetriever.forward`; one caption per image.
             person_ids: Identities, (N,).
+            fields: Further fields of the structure.
 
         Returns:
             What the heads turn into losses.
         """
-        image_features = self.image_stream(inputs['images'])
-        text_features = self.text_stream(inputs['tokens'], inputs['lengths'])
-        image = promote(self.image_projection(image_features))
-        text = promote(self.text_projection(text_features))
+        image, text = self._stream_features(inputs)
+        pairs = self._pair_embeddings(inputs, image, text, person_ids=person_ids, **fields)
         neck = self.contrastive_neck
         image_keys, text_keys = self._encode_keys(inputs)
-        contrast = ContrastEmbeddings(
-            image_queries=promote(neck['image'](image_features)) if neck else image,
-            text_queries=promote(neck['text'](text_features)) if neck else text,
+        pairs.contrast = ContrastEmbeddings(
+            image_queries=promote(neck['image'](pooled(image))) if neck else pairs.image,
+            text_queries=promote(neck['text'](pooled(text))) if neck else pairs.text,
             image_keys=image_keys,
             text_keys=text_keys,
             queue=self.queue,
         )
-        self.queue.stage(image_keys, text_keys, person_ids)
-        pairs = PairEmbeddings(image, text, person_ids, contrast)
-        # For QueueStatusHook, which sees no embeddings otherwise.
-        self.latest_pairs = pairs.detach()
+        if self.training:
+            self.queue.stage(image_keys, text_keys, person_ids)
+            # For QueueStatusHook, which sees no embeddings otherwise; without tokens and views, which are large.
+            watched = ('image', 'text', 'person_ids', 'contrast')
+            self.latest_pairs = PairEmbeddings(**{name: pairs.get(name) for name in watched}).detach()
         return pairs
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -174,10 +176,10 @@ class CMMoCoRetriever(DualStreamRetriever):
             yield getattr(self, name), key
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Let the keys start as copies when a checkpoint has none, such as a baseline's."""
-        root = f'{prefix}key_encoders.'
-        if not any(name.startswith(root) for name in state_dict):
-            copied = tuple(f'{prefix}{name}.' for name in self.key_encoders)
-            for name in [name for name in state_dict if name.startswith(copied)]:
-                state_dict[root + name.removeprefix(prefix)] = state_dict[name]
+        """Let the keys of a stream start as copies when a checkpoint has none, such as a baseline's."""
+        for name in self.key_encoders:
+            query, key = f'{prefix}{name}.', f'{prefix}key_encoders.{name}.'
+            if not any(stored.startswith(key) for stored in state_dict):
+                copies = {key + stored.removeprefix(query): stored for stored in state_dict if stored.startswith(query)}
+                state_dict.update({copy: state_dict[stored] for copy, stored in copies.items()})
         super()._load_from_state_dict(state_dict, prefix, *args)

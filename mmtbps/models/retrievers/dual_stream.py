@@ -1,23 +1,40 @@
 """Baseline retriever: one stream per modality."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel, ModuleDict
+from mmengine.structures import BaseDataElement
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
-from ..structures import PairEmbeddings
+from ..heads import BaseHead
+from ..structures import PairEmbeddings, TokenFeatures
 
 __all__ = ['DualStreamRetriever']
 
 
-def _person_ids(samples: list[DataSample], device: torch.device) -> Tensor:
-    """Identities of the samples, (N,)."""
-    return torch.tensor([sample.person_id for sample in samples], device=device)
+def pooled(features: Tensor | TokenFeatures) -> Tensor:
+    """The one feature per item of what a stream gives."""
+    return features if isinstance(features, Tensor) else features.pooled
+
+
+def _build(config: dict | None) -> nn.Module:
+    return nn.Identity() if config is None else MODELS.build(config)
+
+
+def _facts_of_pairs(samples: list[DataSample], device: torch.device) -> dict[str, Tensor]:
+    """Identities of the samples, (N,), and their places in the data set where known."""
+    names = {'person_ids': 'person_id', 'indices': 'sample_idx'}
+    return {
+        name: torch.tensor([sample.get(key) for sample in samples], device=device)
+        for name, key in names.items()
+        if all(key in sample for sample in samples)
+    }
 
 
 @MODELS.register_module()
@@ -27,24 +44,33 @@ class DualStreamRetriever(BaseModel):
     Args:
         image_stream: Config of a module from images (N, 3, H, W) to features (N, C).
         text_stream: Config of a module from tokens (M, L) and lengths (M,) to features (M, C).
-        image_projection: Config of the module from image features to embeddings (N, D).
-        text_projection: Config of the module from text features to embeddings (M, D).
+        image_projection: Config of the module from image features to embeddings (N, D); None if the features are the
+            embeddings, as those of CLIP.
+        text_projection: Config of the module from text features to embeddings (M, D), or None likewise.
         heads: Configs of the heads by name. Their losses are added; the names are the prefixes of the losses in logs.
+        temperatures: Configs of :class:`~mmtbps.models.Temperature` by name, each shared by all heads that name it as
+            their ``temperature``.
         data_preprocessor: Config of the preprocessor that turns data items into batches; None takes
             ``TBPSDataPreprocessor`` with its defaults.
         init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: If a head needs what this retriever does not give, or names a temperature that is not there.
     """
 
     encoders = ('image_stream', 'text_stream', 'image_projection', 'text_projection')
     """The parts whose weights retrieval needs; heads and the like serve training alone."""
+    provides: tuple[str, ...] = ('image', 'text', 'person_ids', 'indices', 'tokens', 'views')
+    """What heads may need; a retriever that adds a field to the pairs adds its name here."""
 
     def __init__(
         self,
         image_stream: dict,
         text_stream: dict,
-        image_projection: dict,
-        text_projection: dict,
+        image_projection: dict | None,
+        text_projection: dict | None,
         heads: dict[str, dict],
+        temperatures: dict[str, dict] | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -53,9 +79,28 @@ class DualStreamRetriever(BaseModel):
         super().__init__(data_preprocessor=MODELS.build(preprocessor), init_cfg=init_cfg)
         self.image_stream = MODELS.build(image_stream)
         self.text_stream = MODELS.build(text_stream)
-        self.image_projection = MODELS.build(image_projection)
-        self.text_projection = MODELS.build(text_projection)
+        self.image_projection = _build(image_projection)
+        self.text_projection = _build(text_projection)
         self.heads = ModuleDict({name: MODELS.build(head) for name, head in heads.items()})
+        self.temperatures = ModuleDict(
+            {name: MODELS.build({'type': 'Temperature', **config}) for name, config in (temperatures or {}).items()}
+        )
+        self._wanted = self._connect_heads()
+
+    def _connect_heads(self) -> set[str]:
+        """Give the heads the temperatures that they share; returns all names that they need."""
+        wanted = set()
+        for name, head in self.heads.items():
+            if isinstance(head, BaseHead):
+                head.share(dict(self.temperatures.items()))
+            for need in getattr(head, 'needs', ()):
+                if need.split('.')[0] not in self.provides:
+                    raise ValueError(
+                        f'heads.{name}: {type(head).__name__} needs {need!r}, which {type(self).__name__} does not '
+                        f'give, only {", ".join(self.provides)}; take a retriever that does'
+                    )
+                wanted.add(need)
+        return wanted
 
     def forward(
         self, inputs: dict[str, Any], data_samples: list[DataSample] | None = None, mode: str = 'tensor'
@@ -90,18 +135,64 @@ class DualStreamRetriever(BaseModel):
         """Embed captions, tokens (M, L) and lengths (M,), as (M, D), not normalised, in at least single precision."""
         return promote(self.text_projection(self.text_stream(tokens, lengths)))
 
-    def embed_pairs(self, inputs: dict[str, Any], person_ids: Tensor) -> PairEmbeddings:
+    def embed_pairs(self, inputs: dict[str, Any], person_ids: Tensor, **fields: Any) -> PairEmbeddings:
         """Embed a training batch for the heads.
 
         Args:
-            inputs: See :meth:`forward`; one caption per image.
+            inputs: See :meth:`forward`; one caption per image. ``views`` may have more images or captions by name.
             person_ids: Identities, (N,).
+            fields: Further fields of the structure.
 
         Returns:
             What the heads turn into losses.
         """
-        image = self.encode_image(inputs['images'])
-        return PairEmbeddings(image, self.encode_text(inputs['tokens'], inputs['lengths']), person_ids)
+        image, text = self._stream_features(inputs)
+        return self._pair_embeddings(inputs, image, text, person_ids=person_ids, **fields)
+
+    def _stream_features(self, inputs: dict[str, Any]) -> tuple[Tensor | TokenFeatures, Tensor | TokenFeatures]:
+        """Run both streams, with all positions as far as a head needs them."""
+        image = self.image_stream(inputs['images'], **self._request('tokens.image'))
+        return image, self.text_stream(inputs['tokens'], inputs['lengths'], **self._request('tokens.text'))
+
+    def _request(self, name: str) -> dict[str, bool]:
+        """What to ask a stream for; nothing, if no head needs the tokens of this name."""
+        attention = f'{name}.attention' in self._wanted
+        return dict(with_tokens=True, with_attention=attention) if attention or name in self._wanted else {}
+
+    def _pair_embeddings(
+        self, inputs: dict[str, Any], image: Tensor | TokenFeatures, text: Tensor | TokenFeatures, **fields: Any
+    ) -> PairEmbeddings:
+        """Project the features of the streams, and embed the views."""
+        pairs = PairEmbeddings(
+            image=promote(self.image_projection(pooled(image))),
+            text=promote(self.text_projection(pooled(text))),
+            **fields,
+        )
+        tokens = {name: item for name, item in (('image', image), ('text', text)) if not isinstance(item, Tensor)}
+        if tokens:
+            pairs.tokens = BaseDataElement(**tokens)
+        if inputs.get('views'):
+            pairs.views = BaseDataElement(
+                **{name: self._embed_view(view, f'views.{name}.tokens') for name, view in inputs['views'].items()}
+            )
+        return pairs
+
+    def _embed_view(self, view: Mapping[str, Any], tokens_name: str) -> BaseDataElement:
+        """Embed the image or the caption of a view; what else it has is handed on."""
+        inputs = ('images', 'tokens', 'lengths')
+        result = BaseDataElement(**{name: value for name, value in view.items() if name not in inputs})
+        request = self._request(tokens_name)
+        if 'images' in view:
+            features, kind = self.image_stream(view['images'], **request), 'image'
+        elif 'tokens' in view:
+            features, kind = self.text_stream(view['tokens'], view['lengths'], **request), 'text'
+        else:
+            return result
+        projection = self.image_projection if kind == 'image' else self.text_projection
+        result.set_field(promote(projection(pooled(features))), kind)
+        if request:
+            result.tokens = features
+        return result
 
     def loss(self, inputs: dict[str, Any], data_samples: list[DataSample]) -> dict[str, Tensor]:
         """Compute the losses of all heads. It may be called any number of times and moves no weight.
@@ -122,7 +213,7 @@ class DualStreamRetriever(BaseModel):
                 f'training takes one caption and one data sample per image, got {len(images)} images, {len(tokens)} '
                 f'captions and {len(data_samples)} samples; use a data set with test_mode=False'
             )
-        pairs = self.embed_pairs(inputs, _person_ids(data_samples, images.device))
+        pairs = self.embed_pairs(inputs, **_facts_of_pairs(data_samples, images.device))
         return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
