@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 
 import mmtbps
@@ -41,11 +42,17 @@ title = 'A title'
 seeds = [0, 1, 4]
 metrics = ['R@1']
 _own = 30
-changes = dict(nested=dict(a=1))
+bases = dict(
+    small=dict(leaf=dict(config='base.py', changes=dict(nested=dict(a=1)))),
+    large=dict(leaf=dict(config='base.py')),
+)
 variants = dict(
-    low=dict(config='base.py'),
-    high=dict(config='base.py', label='the high one', changes={'score': _own, 'nested.b': 7}),
-    other=dict(config='base.py', changes=dict(nested=dict(_delete_=True, c=3))),
+    small=dict(
+        low=dict(base='leaf'),
+        high=dict(base='leaf', label='the high one', changes={'score': _own, 'nested.b': 7}),
+        other=dict(base='leaf', changes=dict(nested=dict(_delete_=True, c=3))),
+    ),
+    large=dict(deep=dict(base='leaf', changes={'nested.b': 5})),
 )
 """
 
@@ -76,6 +83,24 @@ def test_changes_merge_as_a_leaf_does_and_seeds_reach_the_runs(study_file, tmp_p
     assert len({run.folder for run in runs}) == 9
 
 
+def test_a_study_runs_on_any_of_its_data_sets(study_file):
+    first, large = Study.fromfile(study_file), Study.fromfile(study_file, 'large')
+    assert (first.name, first.title) == ('study_small', 'A title (small)')
+    assert (large.name, [variant.name for variant in large.variants]) == ('study_large', ['deep'])
+    assert large.variants[0].config.nested.to_dict() == dict(a=0, b=5)
+
+
+def test_variants_are_chosen_by_pattern(study_file):
+    assert [variant.name for variant in Study.fromfile(study_file, only='*[ow]').variants] == ['low']
+    with pytest.raises(ValueError, match=r"no variant on small matches 'huge\*'; there are \['high', 'low', 'other'\]"):
+        Study.fromfile(study_file, only='huge*')
+
+
+def test_an_unknown_data_set_is_refused(study_file):
+    with pytest.raises(ValueError, match=r"variants: there is no 'huge', only \['large', 'small'\]"):
+        Study.fromfile(study_file, 'huge')
+
+
 @pytest.mark.parametrize('jobs', [1, 4])
 def test_every_run_is_made_once_and_summarised(study_file, tmp_path, jobs, capsys):
     study = Study.fromfile(study_file)
@@ -104,7 +129,7 @@ def test_missing_run_alone_is_made_again(study_file, tmp_path):
 
 
 def test_failed_runs_are_named_and_do_not_stop_the_others(study_file, tmp_path):
-    study_file.write_text(STUDY.replace("config='base.py')", "config='base.py', changes=dict(fails=True))"))
+    study_file.write_text(STUDY.replace("low=dict(base='leaf')", "low=dict(base='leaf', changes=dict(fails=True))"))
     study = Study.fromfile(study_file)
     with pytest.raises(RuntimeError, match=r'3 of 9 runs failed.*seed_4\.log \(broken on purpose\)'):
         run_study(study, tmp_path / 'work', jobs=2)
@@ -158,6 +183,9 @@ def wait_until(condition, seconds=60):
         ('_own', 'own', r"unknown keys \['own'\]"),
         ("title = 'A title'", '', r"missing keys \['title'\]"),
         ('label=', 'lable=', r"variant 'high'.*unknown keys \['lable'\]"),
+        ("low=dict(base='leaf')", "low=dict(base='root')", r"variant 'low': base: there is no 'root', only \['leaf'\]"),
+        ('dict(config=', 'dict(path=', r"base 'leaf': missing keys \['config'\], unknown keys \['path'\]"),
+        ('    small=dict(leaf', '    tiny=dict(leaf', r"bases: there is no 'small', only \['large', 'tiny'\]"),
         ('[0, 1, 4]', '[0, 1, 0]', 'seeds must be given, none of them twice'),
         ("['R@1']", '[]', 'metrics must be given'),
     ],
@@ -174,14 +202,25 @@ def test_unknown_metric_and_wrong_numbers_are_refused(study_file, tmp_path):
     with pytest.raises(ValueError, match='jobs must be at least 1'):
         run_study(study, tmp_path / 'work', jobs=0)
     runs = run_study(study, tmp_path / 'work', jobs=4)
-    with pytest.raises(ValueError, match=r"lacks \['mINP'\] of study; it has \['R@1', 'mAP', 'train_seconds'\]"):
+    with pytest.raises(ValueError, match=r"lacks \['mINP'\] of study_small; it has \['R@1', 'mAP', 'train_seconds'\]"):
         summarise(study, runs)
 
 
+@pytest.mark.usefixtures('unformatted_configs')
 @pytest.mark.parametrize('path', sorted((CONFIGS / '_studies_').glob('*.py')), ids=lambda path: path.stem)
 def test_studies_of_the_house_are_complete(path, tmp_path):
-    study = Study.fromfile(path)
-    assert len(study.seeds) >= 3
-    for run in study.runs(tmp_path):
-        run.write_config()
-        assert f'seed={run.seed}' in run.config_file.read_text()
+    for data_set in Config.fromfile(path).variants:
+        study = Study.fromfile(path, data_set)
+        assert len(study.seeds) >= 3
+        for run in study.runs(tmp_path / data_set):
+            run.write_config()
+            assert f'seed={run.seed}' in run.config_file.read_text()
+
+
+@pytest.mark.parametrize('name', ['cm-moco_vs_baseline', 'losses', 'momentum', 'queue_size', 'transfer'])
+def test_studies_of_the_paper_run_on_cuhk_pedes(name):
+    study = Study.fromfile(CONFIGS / '_studies_' / f'{name}.py', 'cuhk_pedes')
+    datasets = [
+        variant.config[f'{split}_dataloader'].dataset for variant in study.variants for split in ('train', 'test')
+    ]
+    assert {(dataset.type, dataset.data_root) for dataset in datasets} == {('CUHKPEDES', 'data/cuhk_pedes')}

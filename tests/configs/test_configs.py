@@ -1,11 +1,11 @@
-"""Every config builds, trains a step and predicts, on a shrunk copy."""
+"""Every config, studies' too, builds, trains a step and predicts, on a shrunk copy."""
 
 import functools
 import json
 
 import pytest
 import torch
-from config_leaves import LEAVES, VOCABULARY, load
+from config_leaves import LEAVES, VARIANTS, VOCABULARY, load
 from mmengine.config import ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
@@ -16,10 +16,16 @@ from mmtbps.registry import DATASETS, HOOKS, METRICS, MODELS
 
 
 @pytest.fixture(scope='module')
-def word_table(tmp_path_factory):
-    path = tmp_path_factory.mktemp('words') / 'words.npz'
-    WordVectors(VOCABULARY[2:], torch.randn(len(VOCABULARY) - 2, 512)).save(path)
-    return str(path)
+def word_tables(tmp_path_factory):
+    """Tables of words by the length of their vectors."""
+    folder = tmp_path_factory.mktemp('words')
+
+    @functools.cache
+    def write(length):
+        WordVectors(VOCABULARY[2:], torch.randn(len(VOCABULARY) - 2, length)).save(folder / f'{length}.npz')
+        return str(folder / f'{length}.npz')
+
+    return write
 
 
 def without_pretrained_weights(cfg):
@@ -32,7 +38,7 @@ def without_pretrained_weights(cfg):
     return cfg
 
 
-def shrink(model, word_table):
+def shrink(model, word_tables):
     """Thin backbones and small images in place of the full ones: the wiring is the same, and a step takes a moment."""
     model = without_pretrained_weights(model)
     image, text = model.image_stream.backbone, model.text_stream.backbone
@@ -43,8 +49,8 @@ def shrink(model, word_table):
     elif image.get('input_size') is None:
         image.update(layers=(1, 1, 1, 1), width=8, input_size=(96, 32))
     if text.type == 'WordTable':
-        text.table = word_table
-    elif text.type == 'CLIPTextTransformer':
+        text.table = word_tables(text.embed_dims)
+    elif text.type == 'CLIPTextTransformer' and text.arch == 'ViT-B-32':
         text.arch = dict(embed_dim=512, layers=12, width=16, heads=2)
     return model
 
@@ -83,13 +89,13 @@ def train_and_predict(model_json, optim_json):
     assert prediction.image_feat.shape == prediction.text_feats[0].shape == (256,)
 
 
-@pytest.mark.parametrize('leaf', LEAVES)
-def test_config_trains_and_predicts_one_batch(leaf, word_table):
+@pytest.mark.parametrize('leaf', LEAVES + VARIANTS)
+def test_config_trains_and_predicts_one_batch(leaf, word_tables):
     cfg = load(leaf)
-    train_and_predict(json.dumps(shrink(cfg.model, word_table)), json.dumps(cfg.optim_wrapper))
+    train_and_predict(json.dumps(shrink(cfg.model, word_tables)), json.dumps(cfg.optim_wrapper))
 
 
-@pytest.mark.parametrize('leaf', LEAVES)
+@pytest.mark.parametrize('leaf', LEAVES + VARIANTS)
 def test_parts_beside_the_model_build(leaf):
     cfg = load(leaf)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):

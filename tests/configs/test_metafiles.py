@@ -61,7 +61,7 @@ def test_a_number_has_a_source_or_there_is_none(leaf):
 @pytest.mark.parametrize('folder', FOLDERS)
 def test_a_readme_links_every_config_and_nothing_else(folder):
     links = re.findall(r'\]\(([^)#]+)\)', (CONFIGS / folder / 'README.md').read_text())
-    configs = [link for link in links if link.endswith('.py')]
+    configs = [link for link in links if re.fullmatch(r'[^/]+\.py', link)]
     assert set(configs) == {leaf.split('/')[1] for leaf in LEAVES if leaf.startswith(folder)}
     assert all((CONFIGS / folder / link).is_file() for link in links if not link.startswith('http'))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from config_leaves import LEAVES, PAPER, load
+from config_leaves import LEAVES, PAPER, VARIANTS, load
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
 from open_clip.modified_resnet import ModifiedResNet
@@ -12,43 +12,81 @@ from mmtbps.registry import MODELS, PARAM_SCHEDULERS
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGES = ('r50', 'clip-r50', 'clip-r101')
-TEXTS = ('bigru', 'clip-words-bigru', 'clip-words-ft-bigru', 'clip-text', 'clip-text-ft')
 SETS = {'cuhk-pedes': 'CUHKPEDES', 'icfg-pedes': 'ICFGPEDES', 'rstp-reid': 'RSTPReid'}
 METHODS = {'dual_stream': 'dual-stream', 'cm_moco': 'cm-moco'}
+STREAMS = ('r50-bigru', 'clip-r50-clip-words-bigru', 'clip-r101-clip-words-bigru')
 # Blocks, length of the feature, name among CLIP's models.
 CLIP_IMAGES = {'clip-r50': ([3, 4, 6, 3], 1024, 'RN50'), 'clip-r101': ([3, 4, 23, 3], 512, 'RN101')}
+# As the study of transfer names them, and as the leaves do.
+IMAGES = {'ImageNet': 'r50', 'CLIP_RN50': 'clip-r50', 'CLIP_RN101': 'clip-r101'}
+TEXTS = {
+    'random_words': 'bigru',
+    'frozen_words': 'clip-words-bigru',
+    'trained_words': 'clip-words-ft-bigru',
+    'whole_text_tower_frozen': 'clip-text',
+    'whole_text_tower_fine-tuned': 'clip-text-ft',
+}
 
 
-def leaf_of(folder, streams, data='cuhk-pedes', tweak='', form=''):
-    return f'{folder}/{METHODS[folder]}_{streams}{tweak}_1xb128-80e_{data}{form}.py'
+def leaf_of(folder, streams, data='cuhk-pedes', form=''):
+    return f'{folder}/{METHODS[folder]}_{streams}_1xb128-80e_{data}{form}.py'
 
 
-def streams_of(leaf):
-    """Image and text part of a leaf's name."""
-    streams = leaf.split('/')[1].split('_')[1]
-    image = next(image for image in sorted(IMAGES, key=len, reverse=True) if streams.startswith(image))
+def variant_of(folder, text, image):
+    return f'transfer_cuhk_pedes: {text}-{image}{"-CM-MoCo" if folder == "cm_moco" else ""}'
+
+
+STRATEGIES = {
+    variant_of(folder, text, image): (folder, IMAGES[image], TEXTS[text])
+    for folder in METHODS
+    for text in TEXTS
+    for image in IMAGES
+}
+# What the paper trains: recipes and strategies of transfer.
+TRAINED = [*PAPER, *STRATEGIES]
+
+
+def streams_of(name):
+    """Image and text part of a leaf or a strategy."""
+    if name in STRATEGIES:
+        return STRATEGIES[name][1:]
+    streams = name.split('/')[1].split('_')[1]
+    image = next(image for image in sorted(IMAGES.values(), key=len, reverse=True) if streams.startswith(image))
     return image, streams.removeprefix(f'{image}-')
 
 
-@pytest.mark.parametrize('folder', METHODS)
-@pytest.mark.parametrize('image', IMAGES)
-@pytest.mark.parametrize('text', TEXTS)
-def test_every_strategy_is_a_leaf(folder, image, text):
-    assert leaf_of(folder, f'{image}-{text}') in LEAVES
+def contents(name):
+    """The config without the variables that leaves take from their bases."""
+    return {key: value for key, value in load(name).to_dict().items() if key not in ('clip_image', 'word_table')}
+
+
+@pytest.mark.parametrize('name', STRATEGIES)
+def test_every_strategy_is_a_variant_and_equals_its_leaf_where_there_is_one(name):
+    folder, image, text = STRATEGIES[name]
+    assert name in VARIANTS
+    leaf = leaf_of(folder, f'{image}-{text}')
+    if leaf in LEAVES:
+        assert contents(name) == contents(leaf)
+
+
+def test_leaves_that_are_strategies():
+    """So that the comparison above compares something."""
+    leaves = {leaf_of(folder, f'{image}-{text}') for folder, image, text in STRATEGIES.values()} & set(LEAVES)
+    assert len(leaves) == 5
 
 
 @pytest.mark.parametrize('data', SETS)
-@pytest.mark.parametrize('streams', ['r50-bigru', 'clip-r50-clip-words-bigru', 'clip-r101-clip-words-bigru'])
-def test_every_recipe_is_a_leaf(data, streams):
+@pytest.mark.parametrize('streams', STREAMS)
+@pytest.mark.parametrize('form', ['', '-published'])
+def test_every_recipe_is_a_leaf(data, streams, form):
+    model = load(leaf_of('cm_moco', streams, data, form)).model
+    assert (model.queue.size, model.momentum, model.heads.contrastive.temperature) == (2048, 0.999, 0.07)
+
+
+@pytest.mark.parametrize('data', SETS)
+@pytest.mark.parametrize('streams', [STREAMS[0], STREAMS[2]])
+def test_two_baselines_are_leaves(data, streams):
     assert leaf_of('dual_stream', streams, data) in LEAVES
-    for tweak, size in (('', 2048), ('_queue1024', 1024)):
-        cfg = load(leaf_of('cm_moco', streams, data, tweak))
-        assert (cfg.model.queue.size, cfg.model.momentum, cfg.model.heads.contrastive.temperature) == (
-            size,
-            0.999,
-            0.07,
-        )
 
 
 @pytest.mark.parametrize('leaf', PAPER)
@@ -60,7 +98,7 @@ def test_data_set(leaf):
         assert (dataset.type, dataset.data_root) == (SETS[name], f'data/{name.replace("-", "_")}')
 
 
-@pytest.mark.parametrize('leaf', PAPER)
+@pytest.mark.parametrize('leaf', TRAINED)
 def test_image_stream(leaf):
     image, _ = streams_of(leaf)
     model = load(leaf).model
@@ -88,16 +126,18 @@ def test_clip_image_backbone_at_full_size(image):
     """Names and shapes of the released weights, with a final grid of 24 x 8."""
     layers, length, _ = CLIP_IMAGES[image]
     with torch.device('meta'):
-        ours = MODELS.build(dict(load(leaf_of('dual_stream', f'{image}-bigru')).model.image_stream.backbone))
+        ours = MODELS.build(dict(load(leaf_of('cm_moco', f'{image}-clip-words-bigru')).model.image_stream.backbone))
         released = ModifiedResNet(layers, length, heads=32, image_size=224, width=64)
     shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (ours, released)]
     assert shapes[0].pop('attnpool.positional_embedding') == (1 + 24 * 8, 2048)
     assert shapes[1].pop('attnpool.positional_embedding') == (1 + 7 * 7, 2048)
+    # The grid that the positions belong to, which released weights leave to their shape.
+    shapes[0].pop('attnpool.positional_grid', None)
     assert shapes[0] == shapes[1]
     assert ours.attnpool.num_heads == 32
 
 
-@pytest.mark.parametrize('leaf', PAPER)
+@pytest.mark.parametrize('leaf', TRAINED)
 def test_text_stream(leaf):
     _, text = streams_of(leaf)
     cfg = load(leaf)
@@ -124,16 +164,16 @@ def test_text_stream(leaf):
 @pytest.mark.parametrize(
     ('text', 'trained', 'frozen'),
     [
-        ('bigru', {'backbone', 'neck'}, set()),
-        ('clip-words-bigru', {'neck'}, {'backbone'}),
-        ('clip-words-ft-bigru', {'backbone', 'neck'}, set()),
-        ('clip-text', set(), {'backbone'}),
-        ('clip-text-ft', {'backbone'}, set()),
+        ('random_words', {'backbone', 'neck'}, set()),
+        ('frozen_words', {'neck'}, {'backbone'}),
+        ('trained_words', {'backbone', 'neck'}, set()),
+        ('whole_text_tower_frozen', set(), {'backbone'}),
+        ('whole_text_tower_fine-tuned', {'backbone'}, set()),
     ],
 )
 def test_what_a_strategy_trains(folder, text, trained, frozen):
-    stream = load(leaf_of(folder, f'clip-r50-{text}')).model.text_stream
-    if text.startswith('clip-text'):
+    stream = load(variant_of(folder, text, 'CLIP_RN50')).model.text_stream
+    if text.startswith('whole'):
         stream.backbone.arch = dict(embed_dim=512, layers=12, width=16, heads=2)
     parts = {True: set(), False: set()}
     for name, parameter in MODELS.build(stream).named_parameters():
@@ -194,15 +234,34 @@ def test_batches_and_augmentation(leaf):
 def test_losses(leaf):
     cfg = load(leaf)
     heads = {name: MODELS.build(head) for name, head in cfg.model.heads.items()}
-    # The ablations of losses leave heads out.
-    expected = {'identity', 'alignment'} if not any(f'_{name}_' in leaf for name in ('identity', 'alignment')) else None
-    if expected:
-        assert set(heads) == expected | ({'contrastive'} if leaf.startswith('cm_moco') else set())
+    assert set(heads) == {'identity', 'alignment'} | ({'contrastive'} if leaf.startswith('cm_moco') else set())
     assert all(head.loss_weight == 1 for head in heads.values())
-    if 'identity' in heads:
-        assert heads['identity'].label_smoothing == 0.1
+    assert heads['identity'].label_smoothing == 0.1
     hooks = {hook.type for hook in cfg.get('custom_hooks', [])}
     assert ({'MomentumUpdateHook', 'QueueUpdateHook'} <= hooks) == leaf.startswith('cm_moco')
+
+
+@pytest.mark.parametrize(
+    ('losses', 'heads'),
+    [
+        ('identity', {'identity'}),
+        ('alignment', {'alignment'}),
+        ('identity + alignment', {'identity', 'alignment'}),
+        ('in-batch contrast', {'itc'}),
+    ],
+)
+def test_the_study_of_losses_takes_heads_away(losses, heads):
+    models = [load(f'losses_cuhk_pedes: {losses}{end}').model for end in ('', ' + CM-MoCo')]
+    assert [model.type for model in models] == ['DualStreamRetriever', 'CMMoCoRetriever']
+    assert [set(model.heads) for model in models] == [heads, heads | {'contrastive'}]
+    assert all(head.get('loss_weight', 1) == 1 for model in models for head in model.heads.values())
+
+
+def test_the_study_of_queues_has_the_sizes_of_the_paper():
+    names = [name for name in VARIANTS if name.startswith('queue_size_cuhk_pedes: queue')]
+    sizes = [load(name).model.queue.size for name in names]
+    assert sizes == [256, 512, 1024, 2048, 4096, 8192]
+    assert contents(names[3]) == contents(leaf_of('cm_moco', 'r50-bigru'))
 
 
 def test_published_forms_differ_in_their_switches_alone():

@@ -15,14 +15,18 @@ _data = dict(
     num_workers=0,
     persistent_workers=False,
 )
-changes = dict(
+_small = dict(
     train_dataloader=dict(_data, batch_size=16, sampler=dict(batch_size=16)),
     val_dataloader=_data,
     test_dataloader=_data,
     train_cfg=dict(max_epochs=1),
 )
+bases = dict(toypedes=dict(baseline=dict(config='{leaf}', changes=_small)))
 variants = dict(
-    fast=dict(config='{leaf}', changes={{'optim_wrapper.optimizer.lr': 0.01}}),
+    toypedes=dict(
+        fast=dict(base='baseline', changes={{'optim_wrapper.optimizer.lr': 0.01}}),
+        slow=dict(base='baseline'),
+    ),
 )
 """
 
@@ -36,23 +40,33 @@ def ablate(monkeypatch):
 def test_study_of_real_trainings_ends_in_table_and_plot(ablate, tmp_path, capsys):
     leaf = ROOT / 'configs/dual_stream/dual-stream_tiny_toypedes.py'
     (tmp_path / 'rate.py').write_text(STUDY.format(root=tmp_path, leaf=leaf))
-    arguments = [str(tmp_path / 'rate.py'), '--work-dir', str(tmp_path / 'work'), '--out-dir', str(tmp_path / 'out')]
+    arguments = [
+        str(tmp_path / 'rate.py'),
+        '--data-set',
+        'toypedes',
+        '--only',
+        'fast',
+        '--work-dir',
+        str(tmp_path / 'work'),
+        '--out-dir',
+        str(tmp_path / 'out'),
+    ]
     ablate.main([*arguments, '--prefix', 'env TRIED=yes'])
-    table = (tmp_path / 'out/rate.md').read_text()
+    table = (tmp_path / 'out/rate_toypedes.md').read_text()
     (fast,) = table.splitlines()[2:]
     assert fast.startswith('| fast | ')
     assert fast.endswith(' | 1 |')
     assert table in capsys.readouterr().out
-    assert (tmp_path / 'out/rate.png').is_file()
+    assert (tmp_path / 'out/rate_toypedes.png').is_file()
     assert 'best epoch on val (1)' in (tmp_path / 'work/fast/seed_0.log').read_text()
     assert 'lr=0.01' in (tmp_path / 'work/fast/seed_0/seed_0.py').read_text()
-    (tmp_path / 'out/rate.md').unlink()
+    (tmp_path / 'out/rate_toypedes.md').unlink()
     ablate.main([*arguments, '--report-only'])
-    assert (tmp_path / 'out/rate.md').read_text() == table
+    assert (tmp_path / 'out/rate_toypedes.md').read_text() == table
 
 
 def test_failed_trainings_end_in_an_error(ablate, tmp_path):
     leaf = ROOT / 'configs/dual_stream/dual-stream_tiny_toypedes.py'
     (tmp_path / 'rate.py').write_text(STUDY.format(root=tmp_path, leaf=leaf))
-    with pytest.raises(SystemExit, match='1 of 1 runs failed'):
+    with pytest.raises(SystemExit, match='2 of 2 runs failed'):
         ablate.main([str(tmp_path / 'rate.py'), '--work-dir', str(tmp_path / 'work'), '--prefix', 'false'])

@@ -15,8 +15,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('study', help='study file, such as configs/_studies_/cm-moco_vs_baseline.py')
-    parser.add_argument('--work-dir', help='folder of the runs (default: work_dirs/<name of the study>)')
-    parser.add_argument('--out-dir', help='folder for <name>.md and <name>.png (default: the work directory)')
+    parser.add_argument('--data-set', help="one that the study has variants for (default: the study's first)")
+    parser.add_argument(
+        '--only', default='*', metavar='PATTERN', help="variants to train, e.g. 'queue*' (default: all)"
+    )
+    parser.add_argument('--work-dir', help='folder of the runs (default: work_dirs/<study>_<data set>)')
+    parser.add_argument('--out-dir', help='folder of the table and the plot (default: the work directory)')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (default: 1)')
     parser.add_argument('--threads', type=int, default=1, help='threads of each run (default: 1)')
     parser.add_argument(
@@ -31,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     # Let the trainings end with the tool.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    study = Study.fromfile(args.study)
+    study = Study.fromfile(args.study, args.data_set, args.only)
     work_dir = Path(args.work_dir or Path('work_dirs') / study.name)
     failure = None
     if not args.report_only:

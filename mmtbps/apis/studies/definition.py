@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from mmtbps.core.files import write_atomically
 
 __all__ = ['Study', 'StudyRun', 'Variant']
 
-_STUDY_KEYS = {'title', 'seeds', 'metrics', 'changes', 'variants'}
-_VARIANT_KEYS = {'config', 'label', 'changes'}
+_STUDY_KEYS = {'title', 'seeds', 'metrics', 'bases', 'variants'}
+_BASE_KEYS = {'config', 'changes'}
+_VARIANT_KEYS = {'base', 'label', 'changes'}
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Study:
     """Variants of configs that are trained with the same seeds and compared by their metrics on test.
 
     Args:
-        name: Name of the study file.
+        name: Name of the study file and of the data set.
         title: What the study asks.
         seeds: Seeds of every variant. Three show how much a difference is worth.
         metrics: Keys of the metrics to report, such as ``'t2i/R@1'``.
@@ -117,32 +119,41 @@ class Study:
     variants: Sequence[Variant]
 
     @classmethod
-    def fromfile(cls, path: str | Path) -> 'Study':
+    def fromfile(cls, path: str | Path, data_set: str | None = None, only: str = '*') -> 'Study':
         """Read a study file, a Python config.
 
-        ``title``, ``seeds``, ``metrics`` and ``variants`` are required. Each variant has a ``config`` (its path from
-        the study file), and may have a ``label`` and ``changes``, which are merged into the config as a leaf's
-        settings are into its base (``_delete_`` included; keys may have dots). ``changes`` beside ``variants`` are
-        merged into all of them first. Names that begin with ``_`` are the file's own variables.
+        ``title``, ``seeds``, ``metrics``, ``bases`` and ``variants`` are required. ``bases`` has, for each data set,
+        what variants start from, by name: a ``config`` (its path from the study file), and perhaps ``changes``.
+        ``variants`` has, for each data set, what is compared, by name: the ``base``, and perhaps a ``label`` and
+        ``changes``. Changes are merged into the config as a leaf's settings are into its base (``_delete_`` included;
+        keys may have dots), those of the base first. Names that begin with ``_`` are the file's own variables.
 
         Args:
             path: The file.
+            data_set: Data set to run it on, a key of ``variants``. Defaults to None: the first one.
+            only: Pattern of the shell that names of variants must match, such as ``'queue*'``. Defaults to all.
 
         Raises:
             FileNotFoundError: If the file or one of the configs is not there.
-            ValueError: If keys are missing or unknown, or seeds or variants are given twice or not at all.
+            ValueError: If keys are missing or unknown, seeds or variants are given twice or not at all, or the file
+                has no such data set, base or variant.
         """
         path = Path(path)
         content = {key: value for key, value in Config.fromfile(path).to_dict().items() if not key.startswith('_')}
-        _check_keys(content, _STUDY_KEYS, _STUDY_KEYS - {'changes'}, str(path))
+        _check_keys(content, _STUDY_KEYS, _STUDY_KEYS, str(path))
         for key in ('seeds', 'metrics', 'variants'):
             if not content[key] or len(set(content[key])) != len(content[key]):
                 raise ValueError(f'{path}: {key} must be given, none of them twice, but got {content[key]!r}.')
+        data_set = data_set or next(iter(content['variants']))
+        given = _entry(content['variants'], data_set, f'{path}: variants')
+        bases = _entry(content['bases'], data_set, f'{path}: bases')
         variants = [
-            _read_variant(path, name, variant, content.get('changes', {}))
-            for name, variant in content['variants'].items()
+            _read_variant(path, name, variant, bases) for name, variant in given.items() if fnmatchcase(name, only)
         ]
-        return cls(path.stem, content['title'], content['seeds'], content['metrics'], variants)
+        if not variants:
+            raise ValueError(f'{path}: no variant on {data_set} matches {only!r}; there are {sorted(given)}.')
+        title = f'{content["title"]} ({data_set})'
+        return cls(f'{path.stem}_{data_set}', title, content['seeds'], content['metrics'], variants)
 
     def runs(self, work_dir: str | Path) -> Iterator[StudyRun]:
         """List the runs seed by seed, so that a study that is stopped early has compared all variants.
@@ -158,12 +169,21 @@ class Study:
                 yield StudyRun(variant, seed, Path(work_dir) / variant.name / f'seed_{seed}')
 
 
-def _read_variant(path: Path, name: str, variant: Mapping[str, Any], common: Mapping[str, Any]) -> Variant:
-    _check_keys(variant, _VARIANT_KEYS, {'config'}, f'{path}: variant {name!r}')
-    config = Config.fromfile(path.parent / variant['config'])
-    for changes in (common, variant.get('changes', {})):
+def _read_variant(path: Path, name: str, variant: Mapping[str, Any], bases: Mapping[str, Any]) -> Variant:
+    where = f'{path}: variant {name!r}'
+    _check_keys(variant, _VARIANT_KEYS, {'base'}, where)
+    base = _entry(bases, variant['base'], f'{where}: base')
+    _check_keys(base, _BASE_KEYS, {'config'}, f'{path}: base {variant["base"]!r}')
+    config = Config.fromfile(path.parent / base['config'])
+    for changes in (base.get('changes', {}), variant.get('changes', {})):
         config.merge_from_dict(dict(changes))
     return Variant(name, variant.get('label', name), config)
+
+
+def _entry(entries: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in entries:
+        raise ValueError(f'{where}: there is no {name!r}, only {sorted(entries)}.')
+    return entries[name]
 
 
 def _check_keys(content: Mapping[str, Any], known: set[str], required: set[str], where: str) -> None:

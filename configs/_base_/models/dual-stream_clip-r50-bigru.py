@@ -1,3 +1,0 @@
-_base_ = ['./dual-stream_r50-bigru.py', '../parts/clip-r50.py']
-
-model = {{_base_.clip_image}}

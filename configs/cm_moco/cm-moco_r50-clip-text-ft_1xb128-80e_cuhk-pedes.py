@@ -1,3 +1,0 @@
-_base_ = './cm-moco_r50-clip-text_1xb128-80e_cuhk-pedes.py'
-
-model = dict(text_stream=dict(backbone=dict(frozen_stages=-1)))

@@ -1,3 +1,0 @@
-_base_ = './dual-stream_r50-bigru_1xb128-80e_cuhk-pedes.py'
-
-model = dict(heads=dict(_delete_=True, identity=dict(type='IdentityHead', num_classes=None)))
