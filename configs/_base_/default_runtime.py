@@ -7,6 +7,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     dataset_meta=dict(type='DatasetMetaHook'),
+    # Names that load_from shall not take go to ignore.
+    fit_weights=dict(type='FitWeightsHook', ignore=[]),
     # Ranks validate with the same running statistics.
     sync_buffers=dict(type='SyncBuffersHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from mmtbps.core.checkpoint import unwrap_weights
+from mmtbps.models.clip.positions import GRID
 
 __all__ = ['WITHOUT_COUNTERPART', 'mmtbps_to_textreid', 'textreid_to_mmtbps']
 
@@ -44,17 +48,18 @@ _TWINS = (
 _LEADING_ONE = ('queue.person_ids', 'queue.pointer')
 # The public code keeps the word table in a file of its own.
 _TABLES = ('text_stream.backbone.table.weight', 'key_encoders.text_stream.backbone.table.weight')
+_GRIDS = tuple(f'{prefix}image_stream.backbone.attnpool.{GRID}' for prefix in ('', 'key_encoders.'))
 _FILL = 'queue.fill'
 
-WITHOUT_COUNTERPART = (*_TABLES, _FILL)
+WITHOUT_COUNTERPART = (*_TABLES, *_GRIDS, _FILL)
 """Weights of a retriever that the public code has no place for; its fill follows from the identities."""
 
 
-def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = None) -> dict[str, Tensor]:
+def textreid_to_mmtbps(state: Mapping[str, Any], word_table: Tensor | None = None) -> dict[str, Tensor]:
     """Rename the weights of the public code for :class:`~mmtbps.models.DualStreamRetriever` or ``CMMoCoRetriever``.
 
     Args:
-        state: State dict of the public code, with or without ``module.`` before every name.
+        state: State dict of the public code, also in a checkpoint (:func:`~mmtbps.core.checkpoint.unwrap_weights`).
         word_table: Vectors of the words, (number of words, E), row i for the word with id i. Defaults to None: the
             result then has no word embedding.
 
@@ -64,7 +69,7 @@ def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = 
     Raises:
         ValueError: If names are not known, or the two copies of a query weight differ.
     """
-    state = {name.removeprefix('module.'): value for name, value in state.items()}
+    state = unwrap_weights(state)
     twins = {name: twin for name in state if (twin := _rename(name, _TWINS)) is not None}
     differing = [name for name, twin in twins.items() if twin not in state or not torch.equal(state[name], state[twin])]
     if differing:
@@ -81,7 +86,7 @@ def textreid_to_mmtbps(state: Mapping[str, Tensor], word_table: Tensor | None = 
 
 
 def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Undo :func:`textreid_to_mmtbps`; the word table and the fill of the queue have no place there.
+    """Undo :func:`textreid_to_mmtbps`; :data:`WITHOUT_COUNTERPART` has no place there.
 
     Args:
         state: State dict of a retriever.

@@ -1,16 +1,27 @@
-"""Reading checkpoints: nothing unsafe is unpickled."""
+"""Reading checkpoints: nothing unsafe is unpickled, and the weights are found in whatever they are wrapped in."""
 
 import os
 import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from torch import Tensor
 
-__all__ = ['allow_mmengine_classes', 'load_checkpoint_file', 'reason_of']
+__all__ = ['allow_mmengine_classes', 'load_checkpoint_file', 'reason_of', 'unwrap_weights', 'weights_key']
 
+# Where training code keeps the weights, and where their moving average.
+_WEIGHTS = ('state_dict', 'model', 'model_state_dict', 'module')
+_AVERAGES = ('ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema')
+# What DataParallel and its kin, averaged models and torch.compile put before every name.
+_PREFIXES = re.compile(r'^((module|_orig_mod)\.)+')
+# What torch lets a module keep beside its tensors.
+_NO_TENSOR = '_extra_state'
 _HISTORY_STATISTICS = frozenset({'current', 'max', 'mean', 'min'})
 
 
@@ -70,6 +81,81 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: str = 'cpu') -> 
     if not isinstance(checkpoint, dict):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint.')
     return checkpoint
+
+
+def unwrap_weights(checkpoint: Mapping[str, Any], source: str = 'The checkpoint') -> dict[str, Any]:
+    """Find the weights of a model in a checkpoint, whatever they are wrapped in.
+
+    They may be the checkpoint itself or stand, at any depth, under ``'state_dict'``, ``'model'``,
+    ``'model_state_dict'`` or ``'module'``, or under a name of averaged weights (``'ema_state_dict'``,
+    ``'model_ema'``, ...) where there are no others. Of MMEngine's ``'state_dict'`` and ``'ema_state_dict'`` the first
+    is taken, since its EMAHook puts the averaged weights there. Any number of ``module.`` and ``_orig_mod.`` before a
+    name goes.
+
+    Args:
+        checkpoint: What :func:`load_checkpoint_file` returns.
+        source: Where it comes from, for messages.
+
+    Returns:
+        A new dictionary of weights by name, with the versions of modules that torch attaches to a state dict.
+
+    Raises:
+        ValueError: If there are no weights or several sets of them, if two names are one without their prefixes, or if
+            something among the weights is no tensor.
+    """
+    weights = checkpoint
+    while (key := weights_key(weights, source)) is not None:
+        weights = weights[key]
+    found: OrderedDict[str, Any] = OrderedDict()
+    for name, value in weights.items():
+        plain = _PREFIXES.sub('', str(name))
+        if plain in found:
+            raise ValueError(f'{source} has {plain} twice, with and without a prefix such as "module."; drop one.')
+        found[plain] = value
+    others = [name for name, value in found.items() if not (isinstance(value, Tensor) or name.endswith(_NO_TENSOR))]
+    if others or not found:
+        what = f'{others[:3]} are no tensors' if others else 'it is empty'
+        raise ValueError(
+            f'{source} holds no plain weights: {what}. Known are a state dict, and one that stands under '
+            f'{", ".join(map(repr, _WEIGHTS))}.'
+        )
+    # Versions of modules, by which torch reads weights that older code has written.
+    versions = getattr(weights, '_metadata', {})
+    versions = {_PREFIXES.sub('', f'{name}.').removesuffix('.'): version for name, version in versions.items()}
+    found._metadata = versions  # type: ignore[attr-defined]
+    return found
+
+
+def weights_key(checkpoint: Mapping[str, Any], source: str = 'The checkpoint') -> str | None:
+    """Name the entry of a checkpoint that :func:`unwrap_weights` goes into.
+
+    Args:
+        checkpoint: What :func:`load_checkpoint_file` returns.
+        source: Where it comes from, for messages.
+
+    Returns:
+        The key, or None if the weights are not wrapped.
+
+    Raises:
+        ValueError: If there are several sets of weights.
+    """
+    found = [key for key in (*_WEIGHTS, *_AVERAGES) if _holds_weights(checkpoint.get(key))]
+    if found == ['state_dict', 'ema_state_dict']:
+        found.pop()
+    if len(found) > 1:
+        raise ValueError(
+            f'{source} holds several sets of weights: {", ".join(found)}. Save the one that is meant as '
+            "dict(state_dict=...), beside its 'meta'."
+        )
+    return found[0] if found else None
+
+
+def _holds_weights(value: Any) -> bool:
+    """Whether there are tensors in it, or something that holds them."""
+    return isinstance(value, Mapping) and any(
+        isinstance(part, Tensor) or (key in (*_WEIGHTS, *_AVERAGES) and _holds_weights(part))
+        for key, part in value.items()
+    )
 
 
 def reason_of(error: BaseException) -> str:

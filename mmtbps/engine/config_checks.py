@@ -29,7 +29,8 @@ _RUNNER_EXTRAS = {
 # Dicts that may hold names of one's own, and the names that mean something there.
 _OPEN_DICTS = {
     '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
-    'default_hooks': MMENGINE_HOOKS | {'epoch_seed', 'dataset_meta', 'sync_buffers', 'score_resumed_epoch'},
+    'default_hooks': MMENGINE_HOOKS
+    | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'score_resumed_epoch'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
 }
 _CLOSED_DICTS = {

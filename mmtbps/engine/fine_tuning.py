@@ -27,7 +27,7 @@ def adapt_weights(
 
     Args:
         model: The model, initialised.
-        weights: Weights of the checkpoint by name.
+        weights: Weights of the checkpoint by name, unwrapped.
         stored: Meta information of the data set that the weights were trained on.
         current: Meta information of the training set.
 
@@ -37,12 +37,11 @@ def adapt_weights(
     Raises:
         ValueError: If rows of words cannot be matched by word.
     """
-    names = {name.removeprefix('module.'): name for name in weights}
     # The table of a new model may be of another encoder than the checkpoint's, so also the same words are looked at.
-    words = _carry_words_over(model, weights, names, stored, current)
+    words = _carry_words_over(model, weights, stored, current)
     if all(_plain(stored.get(key)) == _plain(current.get(key)) for key in _DECIDED_BY_DATA):
         return []
-    anew = _start_anew(model, weights, names)
+    anew = _start_anew(model, weights)
     return [
         f'Fine-tuning on {current.get("dataset")} from weights of {stored.get("dataset", "unknown data")}.',
         *([words] if words else []),
@@ -51,19 +50,15 @@ def adapt_weights(
 
 
 def _carry_words_over(
-    model: nn.Module,
-    weights: dict[str, Any],
-    names: Mapping[str, str],
-    stored: Mapping[str, Any],
-    current: Mapping[str, Any],
+    model: nn.Module, weights: dict[str, Any], stored: Mapping[str, Any], current: Mapping[str, Any]
 ) -> str:
     """Match all rows of words by word; describes it."""
     before, now = stored.get('vocabulary'), current.get('vocabulary')
-    _refuse_other_tables(model, weights, names, before, now)
+    _refuse_other_tables(model, weights, before, now)
     tables = [
-        (module, names[f'{prefix}.table.weight'])
+        (module, f'{prefix}.table.weight')
         for prefix, module in model.named_modules()
-        if isinstance(module, WordEmbedding) and f'{prefix}.table.weight' in names
+        if isinstance(module, WordEmbedding) and f'{prefix}.table.weight' in weights
     ]
     if not tables or now is None:
         return ''
@@ -79,23 +74,22 @@ def _carry_words_over(
     return f'Words: {len(old & new):,} carried over, {len(new - old):,} new, {len(old - new):,} dropped.'
 
 
-def _refuse_other_tables(
-    model: nn.Module, weights: Mapping[str, Any], names: Mapping[str, str], before: Any, now: Any
-) -> None:
+def _refuse_other_tables(model: nn.Module, weights: Mapping[str, Any], before: Any, now: Any) -> None:
     """Refuse tables with a row per word that nothing could match by word, if the words differ."""
     if before is None or now is None or _plain(before) == _plain(now):
         return
     owned = {id(module.table) for module in model.modules() if isinstance(module, WordEmbedding)}
     for prefix, module in model.named_modules():
-        name = names.get(f'{prefix}.weight')
-        if isinstance(module, nn.Embedding) and id(module) not in owned and name and len(weights[name]) == len(before):
+        name = f'{prefix}.weight'
+        rows = weights.get(name, ()) if isinstance(module, nn.Embedding) and id(module) not in owned else ()
+        if len(rows) == len(before):
             raise ValueError(
                 f'{name} of the checkpoint has a row for each of its {len(before)} words, which are not those of the '
                 'training set, and cannot be matched by word. Let the backbone inherit WordEmbedding.'
             )
 
 
-def _start_anew(model: nn.Module, weights: dict[str, Any], names: Mapping[str, str]) -> list[str]:
+def _start_anew(model: nn.Module, weights: dict[str, Any]) -> list[str]:
     """Replace what belongs to identities of other data by what the model has now; describes it."""
     heads = getattr(model, 'heads', {})
     classes = {f'heads.{name}': getattr(head, 'num_classes', None) for name, head in heads.items()}
@@ -104,10 +98,10 @@ def _start_anew(model: nn.Module, weights: dict[str, Any], names: Mapping[str, s
     own: dict[str, Tensor] = model.state_dict()
     done = []
     for part, description in parts.items():
-        found = [name for name in names if name.startswith(f'{part}.')]
+        found = [name for name in weights if name.startswith(f'{part}.')]
         for name in found:
-            # A name that the model lacks is left to MMEngine, which reports it.
-            weights[names[name]] = own.get(name, weights[names[name]])
+            del weights[name]
+        weights |= {name: own[name] for name in own if found and name.startswith(f'{part}.')}
         done += [description] if found else []
     return done
 

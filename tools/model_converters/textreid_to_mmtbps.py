@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmtbps.converters.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
-from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights
 from mmtbps.core.files import write_atomically
 from mmtbps.datasets import WordTokenizer
 
@@ -34,15 +34,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if args.reverse and (args.word_table or args.words):
         parser.error('--word-table and --words go into checkpoints of mmtbps; leave them out with --reverse')
     return args
-
-
-def load_weights(path: str) -> dict[str, Tensor]:
-    """Load a state dict, also out of ``{'model': ...}`` or ``{'state_dict': ...}``."""
-    checkpoint: dict[str, Any] = load_checkpoint_file(path)
-    for key in ('model', 'state_dict'):
-        if isinstance(checkpoint.get(key), dict):
-            return checkpoint[key]
-    return checkpoint
 
 
 def load_table(path: str) -> Tensor:
@@ -76,7 +67,7 @@ def describe_data(path: str, state: dict[str, Tensor]) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    weights = load_weights(args.src)
+    weights = unwrap_weights(load_checkpoint_file(args.src), args.src)
     content: dict[str, Any]
     if args.reverse:
         content = mmtbps_to_textreid(weights)

@@ -1,5 +1,6 @@
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
+from .fit_weights import FitWeightsHook
 from .loss_ramp_hook import LossRampHook
 from .momentum_update_hook import MomentumUpdateHook
 from .queue_status_hook import QueueStatusHook
@@ -10,6 +11,7 @@ from .score_resumed_epoch import ScoreResumedEpochHook
 __all__ = [
     'DatasetMetaHook',
     'EpochSeedHook',
+    'FitWeightsHook',
     'LossRampHook',
     'MomentumUpdateHook',
     'QueueStatusHook',

@@ -12,8 +12,6 @@ from mmtbps.core.files import write_atomically
 from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
 
-from ..fine_tuning import adapt_weights
-
 
 @HOOKS.register_module()
 class DatasetMetaHook(Hook):
@@ -22,14 +20,15 @@ class DatasetMetaHook(Hook):
     The words live in the training set's ``metainfo`` and thus in every checkpoint (``meta/dataset_meta``). During
     training they go from there to the validation and test sets; a test takes them from the checkpoint; a resumed run
     must have the very same words and identities, since rows of the embedding and classes are addressed by position.
-    A run that starts from a checkpoint of other data (``load_from``) has words matched by word, and classes and
-    queues made anew: :func:`~mmtbps.engine.adapt_weights`.
+    Weights of other data (``load_from``) are the concern of :class:`FitWeightsHook`.
     For reading, the words also stand in ``vocabulary.txt`` in the work directory, the word of id i in line i + 1.
     """
 
+    priority = 'HIGH'  # before FitWeightsHook, which would report the shapes that other words have
+
     def before_run(self, runner: Runner) -> None:
         """Share the training set's words with the evaluation sets that are built by now, and with the model."""
-        train_set = _dataset(runner._train_loop)
+        train_set = dataset_of(runner._train_loop)
         if train_set is not None:
             vocabulary = train_set.metainfo.get('vocabulary')
             self._share(runner, vocabulary, 'the training set')
@@ -59,21 +58,17 @@ class DatasetMetaHook(Hook):
             write_atomically(Path(runner.work_dir) / 'vocabulary.txt', text)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Take the words from a checkpoint for a test; before training, check them or match them by word."""
+        """Take the words from a checkpoint for a test; check them if a training is resumed."""
         meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-        train_set = _dataset(runner._train_loop)
+        train_set = dataset_of(runner._train_loop)
         if train_set is None:
             self._share(runner, meta.get('vocabulary'), 'the checkpoint')
         elif runner._resume:
             _demand_same_data(train_set, meta)
-        else:
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            for line in adapt_weights(model, checkpoint.get('state_dict', checkpoint), meta, train_set.metainfo):
-                runner.logger.info(line)
 
     def before_test(self, runner: Runner) -> None:
         """Count the words of the test set that the model does not know: another data set may have many."""
-        counts = count_unknown_words(_dataset(runner._test_loop))
+        counts = count_unknown_words(dataset_of(runner._test_loop))
         if counts is not None:
             runner.logger.info(f'Test captions: {counts}.')
             runner.message_hub.update_info('unknown_words', counts._asdict())
@@ -83,7 +78,7 @@ class DatasetMetaHook(Hook):
         if vocabulary is None:
             return
         for loop in (runner._val_loop, runner._test_loop):
-            dataset = _dataset(loop)
+            dataset = dataset_of(loop)
             if dataset is not None and dataset.metainfo.get('vocabulary') != vocabulary:
                 dataset.set_vocabulary(vocabulary)
                 runner.logger.info(f'{type(dataset).__name__} ({dataset.split}) uses the words of {source}.')
@@ -106,6 +101,6 @@ def _demand_same_data(train_set: Any, meta: dict[str, Any]) -> None:
         )
 
 
-def _dataset(loop: Any) -> Any:
-    """The data set of a loop, or None as long as the loop is not built (a config) or not wanted."""
+def dataset_of(loop: Any) -> Any:
+    """Find the data set of a loop, or None as long as the loop is not built (a config) or not wanted."""
     return loop.dataloader.dataset if hasattr(loop, 'dataloader') else None

@@ -27,8 +27,8 @@ class Fingerprint:
     """What decides a feature: two features may be compared only if these agree.
 
     Args:
-        weights: Hash of the model's weights.
-        model: Hash of the model's config.
+        weights: Hash of the weights of the model's encoders.
+        model: Hash of their config.
         preprocessing: Hash of what is done to images and sentences before, words of the tokenizer included.
         version: The library's version. Another one is no ground for refusal; it is there for the curious.
     """

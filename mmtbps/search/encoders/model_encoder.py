@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.engine.data_sizes import resolve_data_sizes
+from mmtbps.models import DualStreamRetriever, encoders_of, fit_weights
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
 
@@ -31,12 +33,34 @@ def hash_json(value: Any) -> str:
 
 
 def hash_weights(model: nn.Module) -> str:
-    """Hash of all names, types, shapes and bytes of a model's weights and buffers."""
+    """Hash of all names, types, shapes and bytes of the weights and buffers of a model's encoders."""
+    encoders = encoders_of(model)
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        # How many batches a norm has seen decides no feature, and not every file says it.
+        if name.split('.')[0] in encoders and not name.endswith('num_batches_tracked'):
+            digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def hash_model(model: nn.Module, config: Any) -> str:
+    """Hash of what a model's config says about its features.
+
+    A retriever that encodes as :class:`~mmtbps.models.DualStreamRetriever` does is decided by the configs of its
+    encoders: neither heads nor queues matter, nor whether it trained with momentum keys. Of a class that encodes in
+    another way the whole config counts. Initial weights (``init_cfg``) never do, since all encoders are loaded.
+    """
+    methods = ('encode_image', 'encode_text')
+    if all(getattr(type(model), name, None) is getattr(DualStreamRetriever, name) for name in methods):
+        config = {name: config.get(name) for name in encoders_of(model)}
+    return hash_json(_without_initialisation(_plain(config)))
+
+
+def _without_initialisation(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_initialisation(value) for key, value in node.items() if key != 'init_cfg'}
+    return [_without_initialisation(value) for value in node] if isinstance(node, list) else node
 
 
 def prepare_images(data_preprocessor: nn.Module, images: Tensor) -> Tensor:
@@ -88,12 +112,13 @@ class ModelEncoder(Encoder):
     Args:
         config: A config, its file, or its text. The test pipeline and tokenizer are those of ``test_dataloader`` (or
             ``val_dataloader``).
-        checkpoint: File of the weights; words and sizes that training decided are read from it.
+        checkpoint: File of the weights, those of the encoders at least; words and sizes that training decided are read
+            from it.
         device: Where the model runs. Defaults to ``'cpu'``.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the config lacks a test set, or the checkpoint does not fit the model.
+        ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
     """
 
     def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
@@ -116,7 +141,7 @@ class ModelEncoder(Encoder):
             vocabulary=hash_json(self.tokenizer.vocabulary),
         )
         self.fingerprint = Fingerprint(
-            hash_weights(self.model), hash_json(_plain(cfg.model)), hash_json(self.preprocessing)
+            hash_weights(self.model), hash_model(self.model, cfg.model), hash_json(self.preprocessing)
         )
 
     @torch.inference_mode()
@@ -128,7 +153,7 @@ class ModelEncoder(Encoder):
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed one batch of sentences as (M, D), not normalised."""
         tokens, lengths = pad_tokens([self.tokenizer.encode(text) for text in texts], self.tokenizer.pad_id)
-        return self.model.encode_text(tokens.to(self.device), lengths.to(self.device))
+        return self.model.encode_text(tokens.to(self.device), lengths)
 
     def describe(self) -> dict[str, Any]:
         """The essential part of the config as text, and where the checkpoint is."""
@@ -162,20 +187,8 @@ def _essentials(cfg: Config, dataset: Any) -> Config:
 
 def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
     model = MODELS.build(config)
-    try:
-        found = model.load_state_dict(stored.get('state_dict', stored), strict=False)
-    except RuntimeError as error:
-        first, *others = str(error).splitlines()[1:]  # a line for every weight, below a title
-        raise ValueError(
-            f'{checkpoint} does not fit the model of the config: {first.strip()} ({len(others)} more such weights). '
-            'Take the config that it was trained with.'
-        ) from error
-    if found.missing_keys or found.unexpected_keys:
-        raise ValueError(
-            f'{checkpoint} does not fit the model of the config: it lacks {found.missing_keys[:3]} '
-            f'({len(found.missing_keys)} in all) and has {found.unexpected_keys[:3]} too many '
-            f'({len(found.unexpected_keys)} in all). Take the config that it was trained with.'
-        )
+    for line in fit_weights(model, stored, 'inference', str(checkpoint)):
+        print_log(line, logger='current')
     return model.eval()
 
 

@@ -78,7 +78,9 @@ class PlainStep(nn.Module):
             ('', self.images, self.captions),
             ('key_encoders.', self.image_keys, self.caption_keys),
         ):
-            images.backbone.load_state_dict(model.get_submodule(f'{name}image_stream.backbone').state_dict())
+            backbone = model.get_submodule(f'{name}image_stream.backbone').state_dict()
+            del backbone['attnpool.positional_grid']
+            images.backbone.load_state_dict(backbone)
             captions.table.load_state_dict(model.get_submodule(f'{name}text_stream.backbone.table').state_dict())
             captions.gru.load_state_dict(model.get_submodule(f'{name}text_stream.neck.gru').state_dict())
         self.image_projection.load_state_dict(model.image_projection.linear.state_dict())
