@@ -44,4 +44,4 @@ class EpochSeedHook(Hook):
             )
         dataset.set_epoch(runner.epoch, seed=runner.seed)
         sequence = np.random.SeedSequence((runner.seed, runner.epoch, get_rank()))
-        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]) >> 1)
