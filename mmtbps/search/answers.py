@@ -1,4 +1,4 @@
-"""Answers as files and text."""
+"""Search results as text, tables and pictures."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ def read_sentences(file: str | Path) -> list[str]:
         file: The table, with a column ``sentence`` (or ``caption``, ``query``, ``text``).
 
     Raises:
-        FileNotFoundError: If it is not there.
+        FileNotFoundError: If the file does not exist.
         ValueError: If a row has no such column, or there is no row.
     """
     sentences = []
@@ -40,9 +40,9 @@ def read_sentences(file: str | Path) -> list[str]:
 
 
 def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
-    """Write a CSV with a row for every image found: sentence, rank, path, score, cosine.
+    """Write a CSV with a row for every result: sentence, rank, path, score, cosine.
 
-    A sentence that nothing matches has one row with rank 0 and no image.
+    A sentence without results has one row with rank 0 and no image.
     """
     table = io.StringIO(newline='')
     writer = csv.writer(table)
@@ -56,21 +56,21 @@ def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
 
 
 def format_answer(sentence: str, results: Sequence[SearchResult]) -> str:
-    """Lay out one answer, an image a line, paths below the working folder in short."""
+    """Format the results of one sentence, an image per line; paths below the working folder are relative."""
     here = os.path.join(os.getcwd(), '')
     lines = [f'{result.rank:>4}  {result.score:.3f}  {result.path.removeprefix(here)}' for result in results]
     return '\n'.join([sentence, *(lines or ['  no match'])])
 
 
 def draw_answers(file: str | Path, answers: Sequence[Answer]) -> list[Path]:
-    """Draw every answer that found something.
+    """Draw the results of every sentence that has some.
 
     Args:
-        file: The picture; of several answers each gets its number behind the name.
-        answers: Sentences and what was found.
+        file: The picture; for several sentences its name is extended by the number of the sentence.
+        answers: Sentences and their results.
 
     Returns:
-        The files.
+        The written files.
     """
     file = Path(file)
     drawn = []

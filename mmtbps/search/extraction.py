@@ -1,4 +1,4 @@
-"""From image files to blocks of features."""
+"""Encoding of image files in blocks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,18 +25,18 @@ def split_blocks(images: Sequence[GalleryImage], block_size: int) -> list[list[G
 def encode_blocks(
     encoder: Encoder, blocks: Sequence[Sequence[GalleryImage]], batch_size: int = 64, num_workers: int = 2
 ) -> Iterator[tuple[int, Shard | None]]:
-    """Encode blocks of images; no batch crosses the border of a block.
+    """Encode blocks of images; no batch extends over two blocks.
 
-    So the features of a block, bit by bit, depend on nothing but the block and the batch size.
+    The features of a block therefore depend, bit by bit, on the block and the batch size alone.
 
     Args:
         encoder: Encodes the images.
         blocks: Blocks of images.
-        batch_size: Images encoded at a time. Defaults to 64.
+        batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
         num_workers: Processes that load images. Defaults to 2; 0 loads in this process.
 
     Yields:
-        After every batch: the number of images it had, and the block if it is complete now, else None.
+        After every batch: the number of its images, and the encoded block if it is complete now, else None.
     """
     images = [image for block in blocks for image in block]
     plan = list(_batches(blocks, positive(batch_size, 'batch_size')))
@@ -64,7 +64,7 @@ def encode_blocks(
 
 
 def _batches(blocks: Sequence[Sequence[Any]], batch_size: int) -> Iterator[tuple[list[int], bool]]:
-    """Numbers of the images of each batch, and whether it ends a block."""
+    """Numbers of the images of each batch, and whether it is the last one of its block."""
     first = 0
     for block in blocks:
         end = first + len(block)
@@ -74,7 +74,7 @@ def _batches(blocks: Sequence[Sequence[Any]], batch_size: int) -> Iterator[tuple
 
 
 class _Images(Dataset):
-    """Loaded images, or the error that loading gave."""
+    """Data set of loaded images, or of the errors raised by loading."""
 
     def __init__(self, images: Sequence[GalleryImage], loader: Any) -> None:
         self.images = images
@@ -86,11 +86,11 @@ class _Images(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor | None, str | None]:
         try:
             return self.loader(self.images[index].path), None
-        except Exception as error:  # decoders raise errors of all kinds; each is reported with its image
+        except Exception as error:  # decoders raise all kinds of errors; each is reported with its image
             return None, ' '.join(f'{type(error).__name__}: {error}'.split())  # one line
 
 
 def _collate(items: list[tuple[Tensor | None, str | None]]) -> tuple[Tensor | None, list[str | None]]:
-    """Stack in the worker, where every single tensor would cost a shared memory segment of its own."""
+    """Stack in the worker: each single tensor would need a shared memory segment of its own."""
     loaded = [image for image, _ in items if image is not None]
     return torch.stack(loaded) if loaded else None, [error for _, error in items]

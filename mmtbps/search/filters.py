@@ -1,4 +1,4 @@
-"""Conditions on what is known of images."""
+"""Conditions on the metadata of images."""
 
 import json
 import operator
@@ -12,7 +12,7 @@ from .metadata import number_or_text
 __all__ = ['Condition', 'WhereLike', 'parse_where']
 
 WhereLike = str | Sequence[str] | Mapping[str, Any]
-"""``'camera = c1'``, several of these, or a mapping of names and values (a list of values: any of them)."""
+"""``'camera = c1'``, several of these, or a mapping of fields to values (a list of values: any of them)."""
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     '=': operator.eq,
@@ -28,15 +28,15 @@ _TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s*(.+?)\s*$')
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison of a fact.
+    """A comparison of a metadata field with a value.
 
     Args:
-        name: The fact's name, such as ``'camera'``.
-        sign: ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=`` or ``in``.
+        name: Name of the metadata field, such as ``'camera'``.
+        sign: The comparison: ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=`` or ``in``.
         value: A number or string; a tuple of them for ``in``.
 
     Raises:
-        ValueError: If the sign is none of these, or ``in`` has no value.
+        ValueError: If ``sign`` is unknown, or ``in`` has no value.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Condition:
 
     def __post_init__(self) -> None:
         if self.sign not in _OPERATORS:
-            raise ValueError(f'{self.sign!r} is no comparison; there are {", ".join(_OPERATORS)}.')
+            raise ValueError(f'{self.sign!r} is not a comparison; choose from {", ".join(_OPERATORS)}.')
         if self.sign == 'in' and not self.value:
-            raise ValueError(f'The condition on {self.name!r} names no value that it may have.')
+            raise ValueError(f'The condition on {self.name!r} has an empty list of values; give at least one.')
 
     def holds(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether an image with these facts is meant. One that lacks the fact, or has text for a number, is not."""
+        """Whether an image with this metadata matches; not if the field is missing, or is text instead of a number."""
         if self.name not in metadata:
             return False
         value = metadata[self.name]
@@ -60,25 +60,25 @@ class Condition:
 
     @property
     def expression(self) -> str:
-        """The same for Milvus, where facts stand in a JSON field ``metadata``."""
+        """The condition as a filter expression of Milvus, where metadata are stored in a JSON field ``metadata``."""
         field = f'metadata[{json.dumps(self.name)}]'
         if self.sign == 'in':
-            # Milvus Lite knows `in` for fields alone, not for what is inside one.
+            # Milvus Lite supports `in` for fields only, not for keys inside a JSON field.
             return '(' + ' or '.join(f'{field} == {json.dumps(value)}' for value in self.value) + ')'
         return f'{field} {"==" if self.sign == "=" else self.sign} {json.dumps(self.value)}'
 
 
 def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
-    """Read conditions, all of which must hold.
+    """Parse conditions, all of which must hold.
 
     Args:
-        where: See ``WhereLike``; numbers in text become numbers. None is no condition.
+        where: See ``WhereLike``; numbers in text become numbers. None means no condition.
 
     Returns:
         The conditions.
 
     Raises:
-        ValueError: If a text is no comparison.
+        ValueError: If a text is not a comparison.
 
     Example:
         >>> parse_where(['camera = c1', 'time >= 1200'])
@@ -99,6 +99,6 @@ def _equal(name: str, value: Any) -> Condition:
 def _parse(text: str) -> Condition:
     match = _TEXT.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is no condition; write one such as 'camera = c1' or 'time >= 1200'.")
+        raise ValueError(f"{text!r} is not a condition; write one such as 'camera = c1' or 'time >= 1200'.")
     name, sign, value = match.groups()
     return Condition(name, '=' if sign == '==' else sign, number_or_text(value))

@@ -1,4 +1,4 @@
-"""A gallery: features, what finds them, and how both follow the images."""
+"""A gallery: features and index, updated together."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,12 +24,17 @@ __all__ = ['Gallery']
 
 
 class Gallery:
-    """Images that can be found: their features, and the index that finds them, kept in step.
+    """Images that can be searched: their features and a vector index, always updated together.
 
     Args:
-        encoder: What makes features, or its config.
-        index: What finds them: the config of an index, or its type alone. Defaults to None: what the loaded gallery
-            had, else ``'ExactIndex'``.
+        encoder: The encoder, or its config.
+        index: Config of a vector index, or its type alone. Defaults to None: the index of the loaded gallery, or
+            ``'ExactIndex'`` for a new one.
+
+    Attributes:
+        encoder: The encoder.
+        store: The features and images.
+        vectors: The vector index.
     """
 
     def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
@@ -39,20 +44,20 @@ class Gallery:
         self.use(GalleryStore(self.encoder.fingerprint))
 
     def __len__(self) -> int:
-        """Images in the gallery."""
+        """Number of images."""
         return len(self.store)
 
     def save(self, folder: str | Path) -> None:
-        """Write the gallery to a folder, which is the gallery's from then on: later changes go there at once.
+        """Write the gallery to a folder; later changes are written there immediately.
 
         Raises:
-            FileExistsError: If the folder has another gallery.
+            FileExistsError: If the folder holds another gallery.
         """
         self.store.save(folder)
         self._sync()
 
     def close(self) -> None:
-        """Let go of files and connections, so that another process may have them."""
+        """Release files and connections, so that another process can use them."""
         self.vectors.close()
 
     def index(
@@ -65,27 +70,29 @@ class Gallery:
         block_size: int = 2048,
         progress: bool = True,
     ) -> IndexReport:
-        """Bring the gallery up to date with a folder, a list of images or a data set.
+        """Update the gallery with a folder, a list of images or a data set.
 
-        New images are encoded; so are those whose file changed, by size or time. Unchanged ones are not looked at. Of a
-        folder, images that are gone leave the gallery. Broken images are passed over and listed in the report.
+        New images are encoded, and so are those whose file has another size or modification time; unchanged ones are
+        skipped. If a folder is indexed, images of it that no longer exist leave the gallery. Broken images are skipped
+        and listed in the report.
 
         Args:
             images: See :func:`list_gallery`.
-            out: The gallery's folder: features are written there block by block, and what is there already is kept.
-                Defaults to None: where the gallery is now, in memory at first.
-            metadata: Facts by image, for filters. Defaults to None: the folder alone.
-            batch_size: Images encoded at a time. Defaults to 64.
-            num_workers: Processes that load images; 0 loads in this one. Defaults to 2.
-            block_size: Images in a block, the most that a kill can lose. Defaults to 2048, half a minute on one core.
+            out: Folder of the gallery: features are written there block by block, and a gallery that it already holds
+                is continued. Defaults to None: the gallery's current place, which is memory at first.
+            metadata: Metadata of the images, for filters. Defaults to None: only the folder of each image.
+            batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
+            num_workers: Processes that load images; 0 loads in this process. Defaults to 2.
+            block_size: Images per block, the most that is lost when the process is killed. Defaults to 2048, half a
+                minute of work on one core.
             progress: Whether to draw a progress bar on the error stream. Defaults to True.
 
         Returns:
-            What was done.
+            Counts of what was done, and the broken images.
 
         Raises:
-            FileNotFoundError: If images are missing.
-            ValueError: If there is no image or all are broken, or the folder has features of another model.
+            FileNotFoundError: If a listed image does not exist.
+            ValueError: If there is no image or all are broken, or the folder holds features of another model.
             RuntimeError: If another process is writing the folder.
         """
         listed = list_gallery(images, metadata)
@@ -100,42 +107,42 @@ class Gallery:
         return report
 
     def remove(self, paths: Iterable[str | Path]) -> int:
-        """Take images out of the gallery; their files stay.
+        """Remove images from the gallery; their files stay.
 
         Args:
-            paths: Image files, or folders: all images below them.
+            paths: Image files, or folders for all images below them.
 
         Returns:
-            How many left.
+            The number of removed images.
 
         Raises:
-            ValueError: If nothing of the gallery is meant by one of them.
+            ValueError: If a path matches no image of the gallery.
         """
         chosen: dict[str, None] = {}
         for path in paths:
             file, start = os.path.abspath(path), start_of_paths_below(path)
-            meant = [stored for stored in self.store.paths() if stored == file or stored.startswith(start)]
-            if not meant:
+            found = [stored for stored in self.store.paths() if stored == file or stored.startswith(start)]
+            if not found:
                 raise ValueError(f'{path} is not in the gallery.')
-            chosen.update(dict.fromkeys(meant))
+            chosen.update(dict.fromkeys(found))
         with self._writing():
             self.store.remove(path for path in chosen if path in self.store)
             self.store.commit()
         return len(chosen)
 
     def add_shards(self, folder: str | Path, out: str | Path | None = None) -> IndexReport:
-        """Take over features that ``tools/extract.py`` made.
+        """Add features that ``tools/extract.py`` extracted.
 
         Args:
-            folder: The folder of the shards; their checksums are verified.
-            out: The gallery's folder, see :meth:`index`.
+            folder: Folder of the shards; their checksums are verified.
+            out: Folder of the gallery, see :meth:`index`. Defaults to None: the gallery's current place.
 
         Returns:
-            What was done.
+            Counts of what was done, and the broken images.
 
         Raises:
-            FileNotFoundError: If shards are missing.
-            ValueError: If they are damaged or another model made them.
+            FileNotFoundError: If the manifest or a shard is missing.
+            ValueError: If a shard is damaged or comes from another model.
             RuntimeError: If another process is writing the gallery.
         """
         report = IndexReport()
@@ -143,18 +150,18 @@ class Gallery:
             for shard in read_shard_set(folder):
                 difference = compare(self.store, shard.images, None, with_metadata=True)
                 rows = {image.path: row for row, image in enumerate(shard.images)}
-                wanted = [*difference.new, *difference.changed, *difference.refiled]
+                wanted = [*difference.new, *difference.changed, *difference.metadata_changed]
                 features = shard.features[torch.tensor([rows[image.path] for image in wanted], dtype=torch.int64)]
                 self.store.append(Shard(features, wanted, shard.fingerprint))
                 report.added += len(difference.new)
-                report.changed += len(difference.changed) + len(difference.refiled)
+                report.changed += len(difference.changed) + len(difference.metadata_changed)
                 report.unchanged += len(difference.unchanged)
                 report.broken += shard.broken
         report.total = len(self)
         return report
 
     def use(self, store: GalleryStore) -> None:
-        """Take over a gallery, and the index it asks for unless another was asked for."""
+        """Continue with a stored gallery, and with its index unless another one was asked for."""
         self.encoder.fingerprint.require(store.fingerprint, f'The gallery {store.folder}')
         self.close()
         self.store = store
@@ -166,7 +173,7 @@ class Gallery:
 
     @contextmanager
     def _writing(self, out: str | Path | None = None) -> Iterator[None]:
-        """Be the only writer of the gallery, with all that others wrote before; the index follows at the end."""
+        """Lock the gallery, reload it if another process changed it, and update the index at the end."""
         with sole_writer(self.store.folder if out is None else Path(out)):
             if self.store.folder is not None and self.store.outdated():
                 self.use(GalleryStore.load(self.store.folder))
@@ -176,7 +183,7 @@ class Gallery:
             self._sync()
 
     def _settle(self, folder: Path) -> None:
-        """Go on in a folder: with the gallery that is there, or with this one, written there."""
+        """Move to a folder: continue the gallery that is there, or write this one to it."""
         if self.store.folder is None and not len(self) and (folder / MANIFEST).exists():
             self.use(GalleryStore.load(folder))
         elif self.store.folder is None or self.store.folder.absolute() != folder.absolute():

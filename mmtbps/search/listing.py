@@ -1,4 +1,4 @@
-"""Which images a gallery has, and what is known of each."""
+"""Listing of images for a gallery, with their metadata."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,21 +16,21 @@ Images = str | Path | TBPSDataset | Iterable[str | Path]
 """A folder, one image file, paths of files, or a data set."""
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'})
-"""Endings of the files of a folder that are taken for images, in small letters."""
+"""File name extensions by which images of a folder are recognised, in lower case."""
 
 _GONE = (-1, -1)
-"""Size and time of a link that leads nowhere, or of a file that was taken away while its folder was listed."""
+"""Size and time of a broken link, or of a file that was deleted while its folder was listed."""
 
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """An image file as it was when it was looked at.
+    """State of an image file when it was listed.
 
     Args:
         path: Absolute path.
-        size: Bytes of the file.
-        mtime_ns: Time of its last change.
-        metadata: What is known of it: strings and numbers by name, ``folder`` among them.
+        size: Size of the file in bytes.
+        mtime_ns: Time of its last modification in nanoseconds.
+        metadata: Strings and numbers by name, ``folder`` among them. Defaults to none.
     """
 
     path: str
@@ -39,11 +39,11 @@ class GalleryImage:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def same_file(self, other: 'GalleryImage') -> bool:
-        """Whether the file is unchanged, by size and time of change."""
+        """Whether path, size and modification time are the same."""
         return (self.path, self.size, self.mtime_ns) == (other.path, other.size, other.mtime_ns)
 
     def to_list(self) -> list:
-        """The fields in order, for JSON."""
+        """Return the fields in order, for JSON."""
         return [self.path, self.size, self.mtime_ns, dict(self.metadata)]
 
 
@@ -51,21 +51,21 @@ def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list
     """List the images of a folder, a list or a data set.
 
     Args:
-        images: A folder, which is searched with all its folders for files with an ending of ``IMAGE_SUFFIXES`` (hidden
-            ones are left out); one image file; paths of files; or a data set, whose ``person_id`` becomes metadata.
-        metadata: Further facts by image. Defaults to None: only the folder is known.
+        images: A folder, which is searched recursively for files with an extension of ``IMAGE_SUFFIXES`` (hidden ones
+            are left out); one image file; paths of files; or a data set, whose ``person_id`` becomes metadata.
+        metadata: Further metadata. Defaults to None: only the folder of each image.
 
     Returns:
-        Every image once; those of a folder in alphabetical order, others in the order given.
+        Every image once: those of a folder in alphabetical order, others in the given order.
 
     Raises:
-        FileNotFoundError: If the folder or a listed file is not there.
+        FileNotFoundError: If the folder or a listed file does not exist.
         ValueError: If there is no image.
     """
     source = metadata or MetadataSource()
     whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
     found: dict[str, GalleryImage] = {}
-    for path, facts in _paths(images):
+    for path, of_place in _paths(images):
         absolute = os.path.abspath(path)
         try:
             status = os.stat(absolute)
@@ -73,20 +73,22 @@ def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list
         except FileNotFoundError as error:
             if not whole_folder:
                 raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
-            size, mtime_ns = _GONE  # loading it will tell
-        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**facts, **source.of(absolute)})
+            size, mtime_ns = _GONE  # loading it reports the error
+        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**of_place, **source.of(absolute)})
     if not found:
-        raise ValueError(f'There is no image in {_name(images)}. Images end in {", ".join(sorted(IMAGE_SUFFIXES))}.')
+        raise ValueError(
+            f'There is no image in {_name(images)}. Image files end in {", ".join(sorted(IMAGE_SUFFIXES))}.'
+        )
     return list(found.values())
 
 
 def start_of_paths_below(folder: str | Path) -> str:
-    """How the stored paths of all images below a folder begin, but not those of ``crops2`` for the folder ``crops``."""
+    """Prefix of the absolute paths below a folder; with a trailing separator, so that ``crops`` excludes ``crops2``."""
     return os.path.join(os.path.abspath(folder), '')
 
 
 def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Paths, each with what its place says of it."""
+    """Paths, each with the metadata that follow from its place."""
     if isinstance(images, TBPSDataset):
         for index in range(len(images)):
             item = images.get_data_info(index)

@@ -1,4 +1,4 @@
-"""What is known of an image besides its pixels: from a table, or from its path."""
+"""Metadata of images, from a table or from their paths."""
 
 import csv
 import json
@@ -20,11 +20,11 @@ def read_table(file: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         file: The file; ``.jsonl`` is JSONL, all else is CSV. Numbers of a CSV become numbers.
 
     Yields:
-        The place of the row, for messages, and the row.
+        The place of the row (file and line, for error messages), and the row.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If a line is no JSON object or a CSV row has more fields than the header.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line is not a JSON object or a CSV row has more fields than the header.
     """
     file = Path(file)
     if not file.is_file():
@@ -45,14 +45,14 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise ValueError(f'{where}: no JSON ({error}).') from error
+        raise ValueError(f'{where}: not valid JSON ({error}).') from error
     if not isinstance(value, dict):
-        raise ValueError(f'{where}: an object is expected, but got {type(value).__name__}.')
+        raise ValueError(f'{where}: expected a JSON object, but got {type(value).__name__}.')
     return value
 
 
 def number_or_text(text: str) -> int | float | str:
-    """Read a number where there is one."""
+    """Convert text to a number if it is one."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -62,47 +62,48 @@ def number_or_text(text: str) -> int | float | str:
 
 
 class MetadataSource:
-    r"""Facts by image, for filters such as ``camera = c1`` or ``time >= 1200``.
+    r"""Metadata by image, for filters such as ``camera = c1`` or ``time >= 1200``.
 
     Args:
         table: A CSV or JSONL file with a column ``path`` (or ``image``, ``img_path``, ``file_path``), relative to the
-            table's own folder unless absolute; every other column is a fact. Defaults to None: no table.
-        pattern: A regular expression with named groups that is searched for in each path, such as
-            ``r'(?P<camera>c\d+)_(?P<time>\d+)'``. Numbers become numbers. Defaults to None: no pattern.
+            table's own folder unless absolute; every other column becomes a metadata field. Defaults to None: no
+            table.
+        pattern: A regular expression with named groups, searched for in each path, such as
+            ``r'(?P<camera>c\d+)_(?P<time>\d+)'``; each group becomes a metadata field. Defaults to None: no pattern.
 
     Raises:
-        FileNotFoundError: If the table is not there.
-        ValueError: If the table names no path or the pattern no group.
+        FileNotFoundError: If the table does not exist.
+        ValueError: If a row of the table has no path, or the pattern is invalid or has no named group.
     """
 
     def __init__(self, table: str | Path | None = None, pattern: str | None = None) -> None:
-        self._facts = {} if table is None else _facts_of(Path(table))
+        self._of_table = {} if table is None else _read_metadata(Path(table))
         self._pattern = None if pattern is None else _compile(pattern)
 
     def of(self, path: str) -> dict[str, Any]:
-        """What is known of the image with this absolute path."""
+        """Metadata of the image with this absolute path; the table takes precedence over the pattern."""
         match = None if self._pattern is None else self._pattern.search(path)
         groups = {} if match is None else match.groupdict()
-        facts: dict[str, Any] = {key: number_or_text(value) for key, value in groups.items() if value is not None}
-        return {**facts, **self._facts.get(path, {})}
+        of_path: dict[str, Any] = {key: number_or_text(value) for key, value in groups.items() if value is not None}
+        return {**of_path, **self._of_table.get(path, {})}
 
 
-def _facts_of(table: Path) -> dict[str, dict[str, Any]]:
-    facts = {}
+def _read_metadata(table: Path) -> dict[str, dict[str, Any]]:
+    metadata = {}
     for where, row in read_table(table):
         column = next((name for name in _PATH_COLUMNS if name in row), None)
         if column is None:
             raise ValueError(f'{where}: no path; one of the columns {", ".join(_PATH_COLUMNS)} must name the image.')
         path = os.path.abspath(table.parent / str(row.pop(column)))
-        facts[path] = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
-    return facts
+        metadata[path] = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
+    return metadata
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f'pattern {pattern!r} is no regular expression: {error}.') from error
+        raise ValueError(f'pattern {pattern!r} is not a regular expression: {error}.') from error
     if not compiled.groupindex:
         raise ValueError(f'pattern {pattern!r} has no named group, such as (?P<camera>c\\d+).')
     return compiled

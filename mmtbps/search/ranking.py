@@ -1,4 +1,4 @@
-"""From the rows an index finds to a ranked answer."""
+"""Ranking and re-ranking of the candidates that an index finds."""
 
 import torch
 from torch import Tensor
@@ -12,32 +12,32 @@ from .store import GalleryStore
 __all__ = ['Ranking', 'rank', 'rerank']
 
 SHORTLIST = 500
-"""Images that a re-ranker looks at, the nearest to the query: the default of ``rerank_shortlist``."""
+"""Number of nearest images that a re-ranker re-ranks: the default of ``rerank_shortlist``."""
 
 Ranking = tuple[Tensor, Tensor, Tensor]
-"""Rows, scores and cosines of one query's answer, each (n,), the best first."""
+"""Rows, scores and cosines of the results of one query, each (n,), best first."""
 
 
 def _cosines(store: GalleryStore, query: Tensor, rows: Tensor) -> Tensor:
-    """Compute row by row, not as a product, so that equal images have equal scores."""
+    """Compute cosines row by row, not as a matrix product, so that equal images have equal scores."""
     return (store.take(rows) * query).sum(dim=1)
 
 
-def rank(store: GalleryStore, index: VectorIndex, queries: Tensor, count: int, selection: RowFilter) -> list[Ranking]:
-    """Rank by cosine similarity, computed from the stored features whatever the index; ties keep gallery order.
+def rank(store: GalleryStore, index: VectorIndex, queries: Tensor, count: int, row_filter: RowFilter) -> list[Ranking]:
+    """Rank by cosine similarity, computed from the stored features for every index; ties keep gallery order.
 
     Args:
         store: The gallery.
         index: Finds the candidates.
         queries: Features (Q, D), rows of length 1.
-        count: Images wanted.
-        selection: Which images may be found.
+        count: Number of results per query.
+        row_filter: The rows that may be returned.
 
     Returns:
-        The answer of each query.
+        The ranking of each query.
     """
     answers = []
-    for query, found in zip(queries, index.search(store, queries, count * index.oversampling, selection), strict=True):
+    for query, found in zip(queries, index.search(store, queries, count * index.oversampling, row_filter), strict=True):
         rows = found[found >= 0].sort().values
         cosines = _cosines(store, query, rows)
         best = largest(cosines[None], count)[0]
@@ -50,30 +50,31 @@ def rerank(
     index: VectorIndex,
     queries: Tensor,
     count: int,
-    selection: RowFilter,
+    row_filter: RowFilter,
     reranker: Reranker,
 ) -> list[Ranking]:
-    """Rank the images nearest to each query again.
+    """Re-rank the images nearest to each query.
 
-    With an exact index the re-ranker gets the whole gallery (as far as it is selected), of which it re-ranks a
-    shortlist. An approximate one is there to spare that: the re-ranker gets the shortlist alone.
+    With an exact index the re-ranker sees the whole gallery, as far as the filter allows, and re-ranks a shortlist of
+    it. With an approximate index it sees the shortlist only, since reading the whole gallery is what such an index
+    avoids.
 
     Args:
         store: The gallery.
         index: Finds the candidates.
         queries: Features (Q, D), rows of length 1.
-        count: Images wanted.
-        selection: Which images may be found.
-        reranker: Re-ranks them.
+        count: Number of results per query.
+        row_filter: The rows that may be returned.
+        reranker: The re-ranker.
 
     Returns:
-        The answer of each query.
+        The ranking of each query.
     """
     size = max(count, SHORTLIST)
     if index.exact:
-        pools = [(queries, selection.rows)]
+        pools = [(queries, row_filter.rows)]
     else:
-        nearest = rank(store, index, queries, size, selection)
+        nearest = rank(store, index, queries, size, row_filter)
         pools = [(query[None], rows.sort().values) for query, (rows, _, _) in zip(queries, nearest, strict=True)]
     answers: list[Ranking] = []
     for part, pool in pools:

@@ -1,4 +1,4 @@
-"""What searching and indexing answer."""
+"""Results of searching and indexing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,14 +11,14 @@ __all__ = ['CaptionResult', 'IndexReport', 'SearchResult']
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One image of an answer.
+    """One image found for a query.
 
     Args:
-        rank: Its place, from 1.
+        rank: Its rank, from 1.
         path: The image file.
-        score: What it was ranked by, the larger the better: the cosine, or the re-ranker's similarity.
+        score: The value it was ranked by, larger is better: the cosine, or the similarity of the re-ranker.
         cosine: Cosine similarity of query and image, -1..1.
-        metadata: What is known of the image.
+        metadata: Metadata of the image. Defaults to none.
     """
 
     rank: int
@@ -28,13 +28,19 @@ class SearchResult:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, for JSON."""
+        """Return the fields by name, for JSON."""
         return dict(asdict(self), metadata=dict(self.metadata))
 
 
 @dataclass(frozen=True)
 class CaptionResult:
-    """One sentence of an answer to an image: its place from 1, the sentence and its cosine similarity."""
+    """One sentence found for an image.
+
+    Args:
+        rank: Its rank, from 1.
+        caption: The sentence.
+        score: Cosine similarity of image and sentence, -1..1.
+    """
 
     rank: int
     caption: str
@@ -43,15 +49,15 @@ class CaptionResult:
 
 @dataclass
 class IndexReport:
-    """What indexing did.
+    """Counts of what indexing did.
 
-    Args:
-        added: Images that are new.
+    Attributes:
+        added: New images.
         changed: Images whose file or metadata changed.
-        unchanged: Images that were there already and were not looked at again.
-        removed: Images that are gone.
+        unchanged: Images that needed no update.
+        removed: Images that left the gallery.
         broken: Images that could not be read and are not in the gallery.
-        total: Images in the gallery now.
+        total: Images in the gallery afterwards.
     """
 
     added: int = 0

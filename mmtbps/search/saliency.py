@@ -1,4 +1,4 @@
-"""Where on an image a sentence finds its match."""
+"""Saliency maps: which pixels of an image match a sentence."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ __all__ = ['draw_saliency', 'saliency', 'smooth', 'without_word']
 
 _PLAIN = (0, 128, 255)
 _SMOOTH = 1 / 48
-"""Of the height: the deviation that maps are smoothed with, two pixels of 96."""
+"""Standard deviation of the smoothing of maps, as a share of the height: two pixels of 96."""
 
 
 def without_word(sentence: str, word: str) -> str:
-    """Leave a word out of a sentence, wherever it stands.
+    """Remove all occurrences of a word from a sentence.
 
     Raises:
-        ValueError: If it does not occur, or is all there is.
+        ValueError: If it does not occur, or is the only word.
     """
     words = sentence.split()
     kept = [other for other in words if other.strip('.,;:!?').lower() != word.lower()]
@@ -39,25 +39,26 @@ def without_word(sentence: str, word: str) -> str:
 def saliency(
     encoder: ModelEncoder, image: str | Path | np.ndarray, sentence: str, word: str | None = None, steps: int = 12
 ) -> np.ndarray:
-    """Compute how much every pixel of an image adds to its similarity with a sentence.
+    """Compute how much every pixel of an image contributes to its similarity with a sentence.
 
-    Integrated gradients (Sundararajan et al., ICML 2017): a plain picture is faded into the image in steps, the
-    gradients of the cosine for its pixels are averaged on the way and multiplied with what changed. So the map adds up
-    to what the image's cosine has above that of a plain picture; here it is the mean over a black, a grey and a white
-    one, as a garment of the plain picture's own colour would count for nothing. Activations times gradients of an inner
-    feature map, as Grad-CAM takes them, showed background beside the garment: activations of any place are far from
-    zero, whether it matters or not.
+    Integrated gradients (Sundararajan et al., ICML 2017): the gradients of the cosine with respect to the pixels are
+    averaged along the straight line from a uniform baseline to the image, and multiplied by their difference. The map
+    sums to the cosine of the image minus that of the baseline. It is averaged over a black, a grey and a white
+    baseline, since a garment of the baseline's colour would contribute nothing. Grad-CAM, that is activations times
+    gradients of an inner feature map, highlighted background beside the garment, because activations are far from zero
+    everywhere.
 
     Args:
         encoder: A trained model.
-        image: A file, or a picture (H, W, 3) uint8, BGR.
+        image: A file, or an array (H, W, 3) uint8, BGR.
         sentence: The sentence.
-        word: A word of it: the map then shows what the word adds, that is the sentence's direction is taken less that
+        word: A word of it. The map then shows what the word adds: the text feature is that of the sentence minus that
             of the sentence without the word. Defaults to None: the whole sentence.
-        steps: Pictures on the way. Defaults to 12; more follow the cosine more closely and take longer.
+        steps: Number of images along the line. Defaults to 12; more approximate the integral more closely and take
+            longer.
 
     Returns:
-        (h, w) float32, the size of the images that the model takes; positive where the similarity comes from.
+        (h, w) float32, in the input size of the model; positive where pixels increase the similarity.
 
     Raises:
         ValueError: If the word is not in the sentence, or ``steps`` is below 1.
@@ -77,7 +78,7 @@ def saliency(
 def _integrate(
     encode: Callable[[Tensor], Tensor], target: Tensor, start: Tensor, direction: Tensor, steps: int
 ) -> Tensor:
-    """Integrate the gradients of the cosine between two pictures (3, H, W): (H, W)."""
+    """Integrate the gradients of the cosine between two images (3, H, W); returns (H, W)."""
     change = target - start
     way = (torch.arange(steps, device=target.device) + 0.5) / steps
     with torch.enable_grad():
@@ -94,17 +95,17 @@ def draw_saliency(
     words: Sequence[str] = (),
     out_file: str | Path | None = None,
 ) -> np.ndarray:
-    """Draw an image beside its maps for a sentence and for words of it.
+    """Draw an image beside its saliency maps for a sentence and for words of it.
 
     Args:
         encoder: A trained model.
-        image: A file, or a picture (H, W, 3) uint8, BGR.
+        image: A file, or an array (H, W, 3) uint8, BGR.
         sentence: The sentence.
         words: Words of it. Defaults to none: only the whole sentence.
-        out_file: Where to save the picture. Defaults to None: it is only returned.
+        out_file: Where to save the figure. Defaults to None: it is only returned.
 
     Returns:
-        The picture, (H, W, 3) uint8, RGB; red where similarity comes from, each map on its own scale.
+        The figure, (H, W, 3) uint8, RGB; red where pixels increase the similarity, each map on its own scale.
     """
     maps = {'sentence': saliency(encoder, image, sentence)}
     maps.update({word: saliency(encoder, image, sentence, word) for word in words})
@@ -122,12 +123,12 @@ def draw_saliency(
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Smooth a map, since single pixels say little, and keep what is positive."""
+    """Smooth a map, since single pixels are noisy, and keep its positive part."""
     return np.maximum(cv2.GaussianBlur(values, (0, 0), _SMOOTH * values.shape[0]), 0)
 
 
 def _overlay(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Lay the positive part of a map over a picture, BGR; without any the picture is only grey."""
+    """Overlay the positive part of a map on an image, BGR; without any the image stays grey."""
     height, width = picture.shape[:2]
     smoothed = smooth(values)
     strength = cv2.resize(smoothed / max(smoothed.max(), 1e-12), (width, height))[..., None]

@@ -1,4 +1,4 @@
-"""Type a sentence, get the person."""
+"""Search of a gallery with sentences or images."""
 
 import math
 from collections.abc import Sequence
@@ -30,16 +30,16 @@ __all__ = ['Searcher']
 class Searcher:
     """Searches a gallery of images with sentences or images.
 
-    Three parts, each replaceable: an encoder makes features (``ENCODERS``), a gallery stores them, an index finds the
-    nearest of them (``INDEXES``).
+    It has three parts: an encoder computes features (registry ``ENCODERS``), a gallery stores them, and a vector index
+    finds the nearest ones (registry ``INDEXES``).
 
     Args:
-        encoder: What makes features, or its config.
-        index: What finds them: the config of an index, or its type alone. Defaults to None: what the loaded gallery
-            had, else ``'ExactIndex'``.
+        encoder: The encoder, or its config.
+        index: Config of a vector index, or its type alone. Defaults to None: the index of the loaded gallery, or
+            ``'ExactIndex'`` for a new one.
 
     Attributes:
-        gallery (Gallery): The images, with what adds and removes them.
+        gallery: The images; its methods add and remove them.
 
     Example:
         >>> searcher = Searcher.from_config('config.py', 'best.pth')  # doctest: +SKIP
@@ -51,12 +51,12 @@ class Searcher:
         self.gallery = Gallery(encoder, index)
 
     def __len__(self) -> int:
-        """Images in the gallery."""
+        """Number of images in the gallery."""
         return len(self.gallery)
 
     @property
     def encoder(self) -> Encoder:
-        """What makes the gallery's features, and those of queries."""
+        """The encoder of images and queries."""
         return self.gallery.encoder
 
     @classmethod
@@ -67,13 +67,13 @@ class Searcher:
         device: str = 'cpu',
         index: dict | str | None = None,
     ) -> 'Searcher':
-        """Make an empty gallery for a trained model.
+        """Create a searcher with an empty gallery for a trained model.
 
         Args:
             config: The config or its file.
-            checkpoint: The weights; words and sizes that training decided are read from it.
-            device: Where the model runs. Defaults to ``'cpu'``.
-            index: See :class:`Searcher`.
+            checkpoint: File of the weights; the vocabulary and sizes set by the training data are read from it.
+            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            index: See :class:`Searcher`. Defaults to None.
 
         Returns:
             The searcher.
@@ -93,21 +93,21 @@ class Searcher:
         device: str = 'cpu',
         index: dict | str | None = None,
     ) -> 'Searcher':
-        """Open a gallery that was saved.
+        """Open a saved gallery.
 
         Args:
-            folder: Its folder.
-            encoder: The model it was made with. Defaults to None: as noted in the folder.
-            checkpoint: Where the weights are now, if they have been moved. Defaults to None: as noted.
-            device: Where the model runs. Defaults to ``'cpu'``.
-            index: Another way to find features than it had; it is built now. Defaults to None: the gallery's own.
+            folder: Folder of the gallery.
+            encoder: The encoder of its features. Defaults to None: built from the config stored in the folder.
+            checkpoint: File of the weights, if it has been moved. Defaults to None: the path stored in the folder.
+            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            index: Another vector index, which is built now. Defaults to None: the gallery's own.
 
         Returns:
             The searcher.
 
         Raises:
-            FileNotFoundError: If there is no gallery or its model is gone.
-            ValueError: If it cannot be read, or another model made it.
+            FileNotFoundError: If the folder holds no gallery, or the weights are missing.
+            ValueError: If the gallery cannot be read, or its features come from another model.
         """
         store = GalleryStore.load(folder)
         if encoder is None:
@@ -116,8 +116,8 @@ class Searcher:
                 encoder['checkpoint'] = str(checkpoint)
             elif 'checkpoint' in encoder and not Path(encoder['checkpoint']).is_file():
                 raise FileNotFoundError(
-                    f'The weights that {folder} was made with are no longer at {encoder["checkpoint"]}. Say where they '
-                    'are now (--checkpoint).'
+                    f'The weights that {folder} was made with are no longer at {encoder["checkpoint"]}. Give their '
+                    'new place (--checkpoint).'
                 )
         searcher = cls(encoder, index)
         searcher.gallery.use(store)
@@ -126,7 +126,7 @@ class Searcher:
     def index(
         self, images: Images, out: str | Path | None = None, metadata: MetadataSource | None = None, **options: Any
     ) -> IndexReport:
-        """Bring the gallery up to date with images; see :meth:`Gallery.index`, which takes the same arguments."""
+        """Update the gallery with images; see :meth:`Gallery.index`, which takes the same arguments."""
         return self.gallery.index(images, out, metadata, **options)
 
     def save(self, folder: str | Path) -> None:
@@ -145,18 +145,20 @@ class Searcher:
 
         Args:
             query: A sentence, or several.
-            topk: How many images. Defaults to 10.
-            rerank: A re-ranker of ``RERANKERS``, as config or type alone. Defaults to None: by cosine.
-            min_score: The least cosine that counts as an answer, so that there may be none. Defaults to None: all do.
-            where: Conditions on what is known of the images, such as ``'camera = c1'``; see ``WhereLike``.
+            topk: Number of images. Defaults to 10, a screen of results.
+            rerank: Config of a re-ranker of the registry ``RERANKERS``, or its type alone. Defaults to None: ranking by
+                cosine.
+            min_score: Lowest cosine of a result, so that there may be none. Defaults to None: no threshold.
+            where: Conditions on the metadata of the images, such as ``'camera = c1'``; see ``WhereLike``. Defaults to
+                None: no condition.
 
         Returns:
-            A list of :class:`SearchResult`, the best first; for several sentences a list of such lists.
+            A list of :class:`SearchResult`, best first; for several sentences a list of such lists.
 
         Raises:
-            TypeError: If a query is no string.
-            ValueError: If a sentence has no word that the model knows, the gallery has less than ``topk`` images, or a
-                condition is none.
+            TypeError: If a query is not a string.
+            ValueError: If the model knows no word of a sentence, the gallery has fewer than ``topk`` images, or a
+                condition is invalid.
         """
         sentences = [query] if isinstance(query, str) else list(query)
         features = self.encoder.encode_texts(sentences)
@@ -165,14 +167,14 @@ class Searcher:
         return found[0] if isinstance(query, str) else found
 
     def search_by_image(self, image: ImageSource, **options: Any) -> list[SearchResult]:
-        """Find the images that resemble an image.
+        """Find the images that are similar to an image.
 
         Args:
-            image: A file, or a picture (H, W, 3) uint8, BGR. An image of the gallery finds itself first.
-            options: ``topk``, ``rerank``, ``min_score`` and ``where`` of :meth:`search`.
+            image: A file, or an array (H, W, 3) uint8, BGR. An image of the gallery finds itself first.
+            **options: ``topk``, ``rerank``, ``min_score`` and ``where`` of :meth:`search`.
 
         Returns:
-            The images, the best first.
+            The images, best first.
 
         Raises:
             OSError: If the image cannot be read.
@@ -184,12 +186,12 @@ class Searcher:
         """Find the sentences that describe an image best.
 
         Args:
-            image: A file, or a picture (H, W, 3) uint8, BGR.
-            captions: The sentences to choose from.
-            topk: How many. Defaults to 10; fewer sentences are all ranked.
+            image: A file, or an array (H, W, 3) uint8, BGR.
+            captions: The sentences to rank.
+            topk: Number of results, at most all sentences. Defaults to 10, as in :meth:`search`.
 
         Returns:
-            The sentences, the best first; equal ones keep their order.
+            The sentences, best first; ties keep their order.
         """
         scores = self.encoder.encode_images([image]) @ self.encoder.encode_texts(captions).T
         best = largest(scores, positive(topk, 'topk'))[0]
@@ -210,19 +212,19 @@ class Searcher:
             raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
         if min_score is not None and math.isnan(min_score):
             raise ValueError('min_score must be a number, got nan; cosines are between -1 and 1.')
-        selection = RowFilter(self.gallery.store, parse_where(where))
-        answers = self._rank(features, topk, selection, rerank)
-        return [self._results(answer, min_score) for answer in answers]
+        row_filter = RowFilter(self.gallery.store, parse_where(where))
+        rankings = self._rank(features, topk, row_filter, rerank)
+        return [self._results(ranking, min_score) for ranking in rankings]
 
-    def _rank(self, features: Tensor, topk: int, selection: RowFilter, method: dict | str | None) -> list[Ranking]:
+    def _rank(self, features: Tensor, topk: int, row_filter: RowFilter, method: dict | str | None) -> list[Ranking]:
         if method is None:
-            return rank(self.gallery.store, self.gallery.vectors, features, topk, selection)
-        return rerank(self.gallery.store, self.gallery.vectors, features, topk, selection, _reranker(method))
+            return rank(self.gallery.store, self.gallery.vectors, features, topk, row_filter)
+        return rerank(self.gallery.store, self.gallery.vectors, features, topk, row_filter, _reranker(method))
 
-    def _results(self, answer: Ranking, min_score: float | None) -> list[SearchResult]:
+    def _results(self, ranking: Ranking, min_score: float | None) -> list[SearchResult]:
         found = [
             (self.gallery.store.images[row], score, cosine)
-            for row, score, cosine in zip(*(values.tolist() for values in answer), strict=True)
+            for row, score, cosine in zip(*(values.tolist() for values in ranking), strict=True)
             if min_score is None or cosine >= min_score
         ]
         return [

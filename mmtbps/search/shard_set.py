@@ -1,4 +1,4 @@
-"""Features of a large gallery, made by any number of processes, in numbered files with a manifest."""
+"""Extraction of the features of a large gallery by any number of processes, into shards with a manifest."""
 
 import json
 import sys
@@ -31,24 +31,24 @@ def extract_shards(
     num_workers: int = 2,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Encode a listing, each process of a distributed run every so many-th shard.
+    """Encode a listing; of N processes each encodes every N-th shard.
 
-    What a shard holds depends on the listing, ``shard_size`` and ``batch_size`` alone, so that any number of processes
-    writes the same files. A shard that is there already, complete and of these very images, is left alone: a run that
-    was stopped goes on where it was.
+    The content of a shard depends on the listing, ``shard_size`` and ``batch_size`` alone, so that any number of
+    processes writes the same files. Complete shards of the same images and model are kept, so that an interrupted run
+    can be continued.
 
     Args:
         encoder: Encodes the images.
         images: The listing, the same in every process.
         out: A folder that all processes share.
-        shard_size: Images in a shard. Defaults to 8192, 8 MB at 256 numbers each.
-        batch_size: Images encoded at a time. Defaults to 64.
-        num_workers: Processes that load images, for each process that encodes. Defaults to 2.
+        shard_size: Images per shard. Defaults to 8192, 8 MB at 256 numbers each.
+        batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
+        num_workers: Processes that load images, per process that encodes. Defaults to 2.
         progress: Whether the main process draws a progress bar of its share. Defaults to True.
 
     Returns:
-        The manifest, which the main process writes: fingerprint, encoder, and file, checksum, number of images and of
-        broken ones of every shard.
+        The manifest, which the main process writes: fingerprint, encoder config, and for every shard its file,
+        checksum, number of images and number of broken images.
     """
     rank, world_size = get_dist_info()
     folder = Path(out)
@@ -80,7 +80,7 @@ def extract_shards(
 
 
 def _finished(path: Path, block: Sequence[GalleryImage], fingerprint: Fingerprint) -> bool:
-    """Whether a shard of these images and this model is there."""
+    """Whether the file is a complete shard of these images and this model."""
     with suppress(FileNotFoundError, ValueError):
         shard = read_shard(path)
         found = {image.path: image for image in [*shard.images, *(entry.image for entry in shard.broken)]}
@@ -97,7 +97,7 @@ def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
     """Read the manifest of a folder of shards.
 
     Raises:
-        FileNotFoundError: If there is none: the extraction is not finished.
+        FileNotFoundError: If there is none, because the extraction is not finished.
         ValueError: If it cannot be read.
     """
     file = Path(folder) / SHARD_MANIFEST
@@ -117,18 +117,18 @@ def read_shard_set(folder: str | Path) -> Iterator[Shard]:
     """Read shards one by one and verify them.
 
     Args:
-        folder: What :func:`extract_shards` wrote.
+        folder: A folder that :func:`extract_shards` wrote.
 
     Yields:
         The shards in order.
 
     Raises:
-        FileNotFoundError: If manifest or shard is missing.
-        ValueError: If a shard is not what the manifest says.
+        FileNotFoundError: If the manifest or a shard is missing.
+        ValueError: If a shard does not match the manifest.
     """
     for entry in read_shard_manifest(folder)['shards']:
         path = Path(folder) / entry['file']
         shard = read_shard(path)
         if file_sha256(path) != entry['sha256']:
-            raise ValueError(f'{path} is not the file that was written: its checksum differs. Extract it again.')
+            raise ValueError(f'{path} was changed after it was written: its checksum differs. Extract it again.')
         yield shard

@@ -1,4 +1,4 @@
-"""Files that hold the features of one block of images, and all that is needed to trust them."""
+"""Shard files: the features of a block of images, with what identifies their images and model."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ __all__ = ['BrokenImage', 'Shard', 'read_shard', 'write_shard']
 
 @dataclass(frozen=True)
 class BrokenImage:
-    """An image that could not be read, and why."""
+    """An image that could not be read, and the error."""
 
     image: GalleryImage
     error: str
@@ -33,9 +33,9 @@ class Shard:
 
     Args:
         features: (n, D) float32, rows of length 1.
-        images: The images they belong to, n of them.
-        fingerprint: What made them.
-        broken: Images of the block that could not be read.
+        images: The n images.
+        fingerprint: Identifies the model and preprocessing of the features.
+        broken: Images of the block that could not be read. Defaults to none.
     """
 
     features: Tensor
@@ -45,11 +45,11 @@ class Shard:
 
 
 def write_shard(path: str | Path, shard: Shard) -> str:
-    """Write a shard as one safetensors file, whole or not at all.
+    """Write a shard as one safetensors file, atomically.
 
     Args:
         path: The file.
-        shard: What to write; images and fingerprint go into the file's header.
+        shard: The shard; images and fingerprint are stored in the file's header.
 
     Returns:
         The file's SHA-256.
@@ -59,24 +59,24 @@ def write_shard(path: str | Path, shard: Shard) -> str:
         fingerprint=shard.fingerprint.to_dict(),
         broken=[[*entry.image.to_list(), entry.error] for entry in shard.broken],
     )
-    # One entry, since safetensors shuffles several: equal shards shall be equal files.
+    # One header entry, since safetensors stores several in random order and equal shards must give equal files.
     content = save({'features': shard.features.contiguous()}, {'shard': json.dumps(header)})
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a shard; its features are mapped from the file, not copied into memory.
+    """Read a shard; its features are memory-mapped from the file.
 
     Args:
         path: The file.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is damaged or no shard.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is damaged or not a shard.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'The features {path} are not there. Make them again.')
+        raise FileNotFoundError(f'There are no features {path}. Extract or index again.')
     try:
         with safe_open(str(path), framework='pt') as file:
             header, features = json.loads(file.metadata()['shard']), file.get_tensor('features')
@@ -84,9 +84,10 @@ def read_shard(path: str | Path) -> Shard:
         broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in header['broken']]
         fingerprint = Fingerprint(**header['fingerprint'])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{path} is damaged or holds no features of a gallery ({error}). Make it again.') from error
+        raise ValueError(f'{path} is damaged or not a shard ({error}). Extract or index again.') from error
     if features.dim() != 2 or features.dtype != torch.float32 or len(features) != len(images):
         raise ValueError(
-            f'{path}: {tuple(features.shape)} features of {features.dtype} for {len(images)} images. Make it again.'
+            f'{path} has {tuple(features.shape)} features of {features.dtype} for {len(images)} images. '
+            'Extract or index again.'
         )
     return Shard(features, images, fingerprint, broken)

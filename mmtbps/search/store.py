@@ -1,4 +1,4 @@
-"""The features of a gallery, in memory or in a folder, block by block."""
+"""Storage of a gallery: features and images, in memory or in a folder, block by block."""
 
 import json
 import uuid
@@ -20,26 +20,26 @@ __all__ = ['FORMAT', 'MANIFEST', 'GalleryStore']
 
 MANIFEST = 'index.json'
 FORMAT = 1
-"""Of the folder; raised when an older library could not read it."""
+"""Version of the folder's format; increased when older versions of the library can no longer read it."""
 
 
 class GalleryStore:
     """Features and images of a gallery. An image has a row, which it keeps until it is removed.
 
-    Rows only ever grow: a removed image leaves a dead row behind, a changed one gets a new row. In a folder each block
-    of rows is one file, and ``index.json`` says which files count and which of their rows are dead. Both are written
-    atomically, so that a kill loses no more than the block at hand.
+    Rows are only ever appended: a removed image leaves a dead row behind, a changed one gets a new row. In a folder
+    each block of rows is one file, and ``index.json`` lists the valid files and their dead rows. Both are written
+    atomically, so that a killed process loses at most the block it was working on.
 
     Args:
-        fingerprint: What makes the features.
-        folder: Where blocks are kept. Defaults to None: in memory, until :meth:`save`.
+        fingerprint: Identifies the model and preprocessing of the features.
+        folder: Where blocks are stored. Defaults to None: in memory, until :meth:`save`.
 
     Attributes:
-        images (list[GalleryImage]): The image of each row.
-        alive (np.ndarray): Which rows count, bool (number of rows,).
-        identity (str): Tells galleries apart. Of one gallery, equal rows are equal images for ever.
-        facts (set[str]): Names of what is known of some image.
-        extra (dict): Further entries of ``index.json``: what the searcher wants to know again.
+        images: The image of each row.
+        alive: Which rows are valid, bool (number of rows,).
+        identity: Unique id of the gallery. Within one gallery, a row number always means the same image.
+        metadata_names: Names of the metadata fields that at least one image has.
+        extra: Further entries of ``index.json``, in which the gallery keeps its index and encoder configs.
     """
 
     def __init__(self, fingerprint: Fingerprint, folder: str | Path | None = None) -> None:
@@ -48,7 +48,7 @@ class GalleryStore:
         self.images: list[GalleryImage] = []
         self.alive = np.zeros(0, dtype=bool)
         self.identity = uuid.uuid4().hex
-        self.facts: set[str] = set()
+        self.metadata_names: set[str] = set()
         self.extra: dict[str, Any] = {}
         self._rows: dict[str, int] = {}
         self._shards: list[Shard] = []
@@ -58,43 +58,43 @@ class GalleryStore:
 
     @property
     def num_rows(self) -> int:
-        """Rows, dead ones included."""
+        """Number of rows, dead ones included."""
         return self._starts[-1]
 
     @property
     def dim(self) -> int:
-        """Width D of a feature; 0 as long as there is none."""
+        """Width D of a feature; 0 while the gallery is empty."""
         return self._shards[0].features.size(1) if self._shards else 0
 
     def __len__(self) -> int:
-        """Images that count."""
+        """Number of images, that is of live rows."""
         return len(self._rows)
 
     def __contains__(self, path: str) -> bool:
         return path in self._rows
 
     def paths(self) -> list[str]:
-        """Paths of the images that count."""
+        """Paths of the images."""
         return list(self._rows)
 
     def row(self, path: str) -> int:
-        """The row of an image that counts."""
+        """The row of an image of the gallery."""
         return self._rows[path]
 
     def append(self, shard: Shard) -> None:
-        """Add a block; images that are there already are replaced. With a folder it is written at once.
+        """Add a block; images with the same path are replaced. With a folder the block is written immediately.
 
         Args:
-            shard: The block; one without images is passed over.
+            shard: The block; one without images is ignored.
 
         Raises:
-            ValueError: If another model made it, or its features have another width.
+            ValueError: If the features come from another model or have another width.
         """
         self.fingerprint.require(shard.fingerprint, 'The block of features')
         if not len(shard.images):
             return
         if self._shards and shard.features.size(1) != self.dim:
-            raise ValueError(f'The gallery has features of width {self.dim}, the block of {shard.features.size(1)}.')
+            raise ValueError(f'The gallery has features of width {self.dim}, the block has {shard.features.size(1)}.')
         entry: dict[str, Any] = {}
         if self.folder is not None:
             entry = _write_block(self.folder, len(self._shards), shard)
@@ -102,13 +102,13 @@ class GalleryStore:
         self.commit()
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Let images no longer count; call :meth:`commit` afterwards."""
+        """Mark the rows of images as dead; call :meth:`commit` afterwards."""
         for path in paths:
             self.alive[self._rows.pop(path)] = False
 
     def take(self, rows: Tensor) -> Tensor:
         """Gather the features of some rows (n,) int64: (n, D)."""
-        # NumPy, since a few rows are taken for every query: its calls cost a tenth of torch's.
+        # NumPy, since a few rows are gathered for every query: its calls cost a tenth of torch's.
         numbers, features = rows.numpy(), np.empty((len(rows), self.dim), dtype=np.float32)
         shard = np.searchsorted(self._starts, numbers, side='right') - 1
         for number in set(shard.tolist()):
@@ -117,10 +117,10 @@ class GalleryStore:
         return torch.from_numpy(features)
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, Tensor]]:
-        """Go through the features from a row on.
+        """Iterate over the features, starting at a row.
 
         Args:
-            start: The first row wanted. Defaults to 0.
+            start: The first row. Defaults to 0.
 
         Yields:
             The number of the first row of a block, and its features.
@@ -131,7 +131,7 @@ class GalleryStore:
                 yield begin + skip, shard.features[skip:]
 
     def _admit(self, shard: Shard, entry: dict[str, Any]) -> None:
-        """Take over a block and the rows that replace others."""
+        """Append a block in memory and mark the rows that it replaces as dead."""
         first = self.num_rows
         self.remove(image.path for image in shard.images if image.path in self._rows)
         self._rows.update((image.path, first + offset) for offset, image in enumerate(shard.images))
@@ -139,11 +139,11 @@ class GalleryStore:
         self._files.append(entry)
         self._starts.append(first + len(shard.images))
         self.images.extend(shard.images)
-        self.facts.update(*(image.metadata for image in shard.images))
+        self.metadata_names.update(*(image.metadata for image in shard.images))
         self.alive = np.concatenate([self.alive, np.ones(len(shard.images), dtype=bool)])
 
     def commit(self) -> None:
-        """Write ``index.json``, if there is a folder: what is not named there does not count."""
+        """Write ``index.json``, if there is a folder; files that it does not list are ignored."""
         if self.folder is None:
             return
         shards = []
@@ -160,19 +160,19 @@ class GalleryStore:
         return self.folder is not None and (self.folder / MANIFEST).read_bytes() != self._manifest
 
     def save(self, folder: str | Path) -> None:
-        """Write everything to a folder, which is the gallery's from then on.
+        """Write everything to a folder, which the gallery uses from then on.
 
         Args:
             folder: An empty or new folder, or the gallery's own.
 
         Raises:
-            FileExistsError: If the folder has another gallery.
+            FileExistsError: If the folder holds another gallery.
         """
         folder = Path(folder)
         if self.folder is not None and folder.absolute() == self.folder.absolute():
             return
         if (folder / MANIFEST).exists():
-            raise FileExistsError(f'{folder} has an index already. Choose another folder or remove that one.')
+            raise FileExistsError(f'{folder} already holds a gallery. Choose another folder or remove that one.')
         self.folder = folder
         self._files = [
             _write_block(folder, number, Shard(shard.features, self.images[start:end], shard.fingerprint))
@@ -190,8 +190,8 @@ class GalleryStore:
             folder: A folder that :meth:`save` or indexing wrote.
 
         Raises:
-            FileNotFoundError: If there is no index.
-            ValueError: If it cannot be read, or a newer library wrote it.
+            FileNotFoundError: If the folder holds no gallery.
+            ValueError: If it cannot be read, or was written in another format.
         """
         content, manifest = _read_manifest(folder)
         store = cls(Fingerprint(**content.pop('fingerprint')), folder)
@@ -200,7 +200,7 @@ class GalleryStore:
         for entry in content.pop('shards'):
             shard = read_shard(Path(folder) / entry['file'])
             if len(shard.images) != entry['count']:
-                raise ValueError(f'{folder}/{entry["file"]} is not the file of {MANIFEST}. Index again.')
+                raise ValueError(f'{folder}/{entry["file"]} does not match {MANIFEST}. Index again.')
             dead = entry.pop('dead')
             start = store.num_rows
             store._admit(shard, entry)
@@ -217,11 +217,12 @@ def _write_block(folder: Path, number: int, shard: Shard) -> dict[str, Any]:
 
 
 def _read_manifest(folder: str | Path) -> tuple[dict[str, Any], bytes]:
-    """Read what ``index.json`` says, and its bytes."""
+    """Read ``index.json``, parsed and as bytes."""
     file = Path(folder) / MANIFEST
     if not file.is_file():
         raise FileNotFoundError(
-            f'There is no index in {folder}: {MANIFEST} is missing. Make one (tools/search.py index, Searcher.index).'
+            f'There is no gallery in {folder}: {MANIFEST} is missing. Create one with tools/search.py index or '
+            'Searcher.index.'
         )
     try:
         manifest = file.read_bytes()
@@ -229,7 +230,7 @@ def _read_manifest(folder: str | Path) -> tuple[dict[str, Any], bytes]:
         version = content['format']
         content['fingerprint'], content['identity'], content['shards']
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{file} cannot be read as an index ({error!r}). Index again.') from error
+        raise ValueError(f'{file} cannot be read as the manifest of a gallery ({error!r}). Index again.') from error
     if version != FORMAT:
         raise ValueError(f'{file} has format {version}, this library reads {FORMAT}. Index again.')
     return content, manifest

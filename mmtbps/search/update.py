@@ -1,4 +1,4 @@
-"""Bringing a gallery up to date with a listing of images: what differs, and what is done about it."""
+"""Update of a gallery from a listing of images: compare, then encode and remove."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,19 +22,19 @@ __all__ = ['Difference', 'apply_difference', 'compare', 'sole_writer']
 
 @dataclass
 class Difference:
-    """A listing against a gallery.
+    """Differences between a listing of images and a gallery.
 
-    Args:
-        new: Images that the gallery lacks.
-        changed: Images whose file is another by size or time of change.
-        refiled: Images whose file is the same, but of which other facts are known now.
-        unchanged: Images to leave alone.
-        gone: Paths of the gallery's images that are below the listed folder and no longer there.
+    Attributes:
+        new: Images that are not in the gallery.
+        changed: Images whose file has another size or modification time.
+        metadata_changed: Images whose file is the same but whose metadata differ.
+        unchanged: Images that need no update.
+        gone: Paths of images of the gallery that are below the listed folder and no longer exist.
     """
 
     new: list[GalleryImage] = field(default_factory=list)
     changed: list[GalleryImage] = field(default_factory=list)
-    refiled: list[GalleryImage] = field(default_factory=list)
+    metadata_changed: list[GalleryImage] = field(default_factory=list)
     unchanged: list[GalleryImage] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
 
@@ -45,12 +45,12 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
     Args:
         store: The gallery.
         images: The listing.
-        folder: The folder that was listed as a whole; what the gallery has below it and the listing lacks is gone.
-            None: a list, which says nothing of other images.
-        with_metadata: Whether facts were given; else an unchanged image keeps those it has.
+        folder: The folder that was listed completely; images of the gallery below it that are not listed are gone. None
+            if the listing says nothing about other images.
+        with_metadata: Whether metadata were given; if not, an unchanged image keeps its own.
 
     Returns:
-        The difference.
+        The differences.
     """
     difference = Difference()
     for image in images:
@@ -61,7 +61,7 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
         if not image.same_file(stored):
             difference.changed.append(image)
         elif with_metadata and dict(image.metadata) != dict(stored.metadata):
-            difference.refiled.append(image)
+            difference.metadata_changed.append(image)
         else:
             difference.unchanged.append(image)
     if folder is not None:
@@ -73,7 +73,7 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
 
 @contextmanager
 def sole_writer(folder: Path | None) -> Iterator[None]:
-    """Keep other processes from writing a gallery's folder meanwhile.
+    """Lock a gallery's folder against other writing processes.
 
     Args:
         folder: The folder; None for a gallery in memory.
@@ -105,23 +105,23 @@ def apply_difference(
     block_size: int,
     progress: bool,
 ) -> IndexReport:
-    """Encode what is new, drop what is gone.
+    """Encode new and changed images and remove those that are gone.
 
     Args:
         store: The gallery; it grows block by block.
         encoder: Encodes the images.
-        difference: What to do.
-        batch_size: Images encoded at a time.
+        difference: The differences.
+        batch_size: Images per batch.
         num_workers: Processes that load images.
-        block_size: Images in a block.
+        block_size: Images per block.
         progress: Whether to draw a progress bar.
 
     Returns:
-        What was done.
+        Counts of what was done, and the broken images.
     """
     report = IndexReport(unchanged=len(difference.unchanged), removed=len(difference.gone))
     store.remove(difference.gone)
-    for block in split_blocks(difference.refiled, block_size):
+    for block in split_blocks(difference.metadata_changed, block_size):
         features = store.take(torch.tensor([store.row(image.path) for image in block]))
         store.append(Shard(features, block, encoder.fingerprint))
     pending = [*difference.new, *difference.changed]
@@ -131,7 +131,7 @@ def apply_difference(
             bar.update(count)
         if shard is not None:
             report.broken += shard.broken
-            # A file that broke since must not keep the features of what it was.
+            # A file that is broken now must not keep the features of its former content.
             store.remove(entry.image.path for entry in shard.broken if entry.image.path in store)
             store.append(shard)
     if bar is not None:
@@ -139,6 +139,6 @@ def apply_difference(
     store.commit()
     skipped = {entry.image.path for entry in report.broken}
     report.added = sum(image.path not in skipped for image in difference.new)
-    report.changed = sum(image.path not in skipped for image in difference.changed) + len(difference.refiled)
+    report.changed = sum(image.path not in skipped for image in difference.changed) + len(difference.metadata_changed)
     report.total = len(store)
     return report

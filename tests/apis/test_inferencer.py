@@ -31,8 +31,8 @@ def searcher(crops):
 def test_model_gallery_and_weights_are_enough(crops, tmp_path):
     config, checkpoint = write_model(tmp_path / 'model')
     arguments = dict(prototype_cache=tmp_path / 'cache', prepare_batch_size=5, device=torch.device('cpu'))
-    facts = dict(index='FaissFlat', metadata=MetadataSource(pattern=r'p(?P<person>\d)'))
-    inferencer = TextToPersonInferencer(config, crops, pretrained=checkpoint, **arguments, **facts)
+    options = dict(index='FaissFlat', metadata=MetadataSource(pattern=r'p(?P<person>\d)'))
+    inferencer = TextToPersonInferencer(config, crops, pretrained=checkpoint, **arguments, **options)
     assert isinstance(inferencer, BaseInferencer)
     (answer,) = inferencer(SENTENCES[0], topk=4, where='person != 2')
     kept = Searcher.load(tmp_path / 'cache')

@@ -40,18 +40,18 @@ def test_conditions_are_read_and_written_for_milvus(where, expected, expression)
 
 @pytest.mark.parametrize('where', ['camera', 'camera ~ c1', '= 3', {'camera': []}])
 def test_what_is_no_condition_is_refused(where):
-    with pytest.raises(ValueError, match=r'is no condition|names no value'):
+    with pytest.raises(ValueError, match=r'is not a condition|empty list of values'):
         parse_where(where)
 
 
-def test_facts_come_from_table_and_path(crops, tmp_path):
-    table = tmp_path / 'facts.jsonl'
+def test_metadata_come_from_table_and_path(crops, tmp_path):
+    table = tmp_path / 'metadata.jsonl'
     rows = [dict(image='crops/cam1/p2_t10.png', colour='red, green', time=7), dict(image='/elsewhere.png', colour='b')]
     table.write_text('\n'.join(map(json.dumps, rows)))
     source = MetadataSource(table, r'p(?P<person>\d+)_t(?P<time>\d+)|x(?P<never>y)')
-    facts = {image.path: image.metadata for image in list_gallery(crops, source)}
-    assert facts[str(crops / 'cam1' / 'p2_t10.png')] == dict(folder='cam1', person=2, time=7, colour='red, green')
-    assert facts[str(crops / 'cam0' / 'p2_t0.png')] == dict(folder='cam0', person=2, time=0)
+    metadata = {image.path: image.metadata for image in list_gallery(crops, source)}
+    assert metadata[str(crops / 'cam1' / 'p2_t10.png')] == dict(folder='cam1', person=2, time=7, colour='red, green')
+    assert metadata[str(crops / 'cam0' / 'p2_t0.png')] == dict(folder='cam0', person=2, time=0)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_facts_come_from_table_and_path(crops, tmp_path):
     [
         ('t.csv', 'name,camera\na.png,c1\n', r't.csv, line 2: no path'),
         ('t.csv', 'path,camera\na.png,c1,x\n', r't.csv, line 2: more fields'),
-        ('t.jsonl', '{"path": "a"}\n{', r't.jsonl, line 2: no JSON'),
-        ('t.jsonl', '[1]', r't.jsonl, line 1: an object is expected'),
+        ('t.jsonl', '{"path": "a"}\n{', r't.jsonl, line 2: not valid JSON'),
+        ('t.jsonl', '[1]', r't.jsonl, line 1: expected a JSON object'),
     ],
 )
 def test_tables_that_are_none_are_refused(tmp_path, name, text, match):
@@ -70,7 +70,7 @@ def test_tables_that_are_none_are_refused(tmp_path, name, text, match):
 
 
 def test_patterns_and_files_that_are_none_are_refused(tmp_path):
-    with pytest.raises(ValueError, match='no regular expression'):
+    with pytest.raises(ValueError, match='is not a regular expression'):
         MetadataSource(pattern='(')
     with pytest.raises(ValueError, match='no named group'):
         MetadataSource(pattern='a')

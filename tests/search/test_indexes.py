@@ -40,12 +40,12 @@ def build(config):
 
 def check(index, store, conditions=()):
     """Recall of the ten nearest: all of them for an exact index, nearly all for another."""
-    selection = RowFilter(store, parse_where(conditions))
+    row_filter = RowFilter(store, parse_where(conditions))
     queries = clustered(40, seed=7)
-    found = index.search(store, queries, 10 * index.oversampling, selection)
-    allowed = torch.cat([selection.rows, torch.tensor([-1])])
+    found = index.search(store, queries, 10 * index.oversampling, row_filter)
+    allowed = torch.cat([row_filter.rows, torch.tensor([-1])])
     assert torch.isin(found, allowed).all()
-    expected = ExactIndex().search(store, queries, 10, selection)
+    expected = ExactIndex().search(store, queries, 10, row_filter)
     assert recall(found, expected) >= (1 if index.exact else 0.9)
     return found
 
@@ -80,9 +80,9 @@ def test_a_filter_costs_no_recall(config):
     index.sync(store, None)
     found = {}
     for where in ('', 'number < 500'):
-        selection, queries = RowFilter(store, parse_where(where or None)), clustered(60, seed=7)
-        rows = index.search(store, queries, 10 * index.oversampling, selection)
-        found[where] = recall(rows, ExactIndex().search(store, queries, 10, selection))
+        row_filter, queries = RowFilter(store, parse_where(where or None)), clustered(60, seed=7)
+        rows = index.search(store, queries, 10 * index.oversampling, row_filter)
+        found[where] = recall(rows, ExactIndex().search(store, queries, 10, row_filter))
     assert found['number < 500'] > max(0.9, found[''] - 0.05)
 
 
@@ -218,7 +218,7 @@ def test_a_collection_that_is_not_of_this_gallery_is_left_alone(tmp_path):
     address = str(tmp_path / 'shared.db')
     index, other = MilvusIndex(address), MilvusIndex(address)
     index.sync(make_store(clustered(20), 20), None)
-    with pytest.raises(ValueError, match="has a collection 'mmtbps_gallery' already"):
+    with pytest.raises(ValueError, match="already has a collection 'mmtbps_gallery'"):
         other.sync(make_store(clustered(30), 30), None)
     index.close()
     other.close()

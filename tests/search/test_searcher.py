@@ -89,15 +89,15 @@ def test_conditions_leave_only_images_that_meet_them(crops):
     searcher.index(crops, metadata=source, num_workers=0, progress=False)
     all_of_them = searcher.search(SENTENCE, topk=12)
     for where, holds in [
-        ('folder = cam1', lambda facts: facts['folder'] == 'cam1'),
-        (['time >= 10', 'person != 3'], lambda facts: facts['time'] >= 10 and facts['person'] != 3),
-        ({'person': [0, 2], 'time': 20}, lambda facts: facts['person'] in (0, 2) and facts['time'] == 20),
+        ('folder = cam1', lambda metadata: metadata['folder'] == 'cam1'),
+        (['time >= 10', 'person != 3'], lambda metadata: metadata['time'] >= 10 and metadata['person'] != 3),
+        ({'person': [0, 2], 'time': 20}, lambda metadata: metadata['person'] in (0, 2) and metadata['time'] == 20),
     ]:
         expected = [result.path for result in all_of_them if holds(result.metadata)]
         assert paths(searcher.search(SENTENCE, topk=12, where=where)) == expected
         assert set(paths(searcher.search(SENTENCE, topk=12, where=where, rerank='NeighborJaccard'))) == set(expected)
     assert searcher.search(SENTENCE, where='time > 99', rerank='KReciprocal') == []
-    with pytest.raises(ValueError, match="No image of the gallery has 'camera'; known are folder, person, time"):
+    with pytest.raises(ValueError, match="has the metadata 'camera'; there are: folder, person, time"):
         searcher.search(SENTENCE, where='camera = 1')
 
 
@@ -115,8 +115,8 @@ def test_indexing_again_encodes_only_what_is_new_or_changed(searcher, crops):
     assert searcher.search_by_image(changed, topk=1)[0].cosine == pytest.approx(1, abs=1e-6)
 
 
-def test_new_facts_need_no_encoding_and_stay(searcher, crops, tmp_path):
-    table = tmp_path / 'facts.csv'
+def test_new_metadata_need_no_encoding_and_stay(searcher, crops, tmp_path):
+    table = tmp_path / 'metadata.csv'
     table.write_text('path,camera\n' + ''.join(f'{path},c{path.parent.name[-1]}\n' for path in crops.rglob('*.png')))
     before = searcher.search(SENTENCE, topk=12)
     searcher.encoder.encoded = 0
@@ -229,14 +229,14 @@ def test_clear_errors(searcher, crops, tmp_path):
         searcher.index(tmp_path / 'empty')
     with pytest.raises(FileNotFoundError, match=r'no folder or image .*nowhere'):
         searcher.index(tmp_path / 'nowhere')
-    with pytest.raises(FileNotFoundError, match=r'There is no index in .*empty'):
+    with pytest.raises(FileNotFoundError, match=r'There is no gallery in .*empty'):
         Searcher.load(tmp_path / 'empty')
     searcher.save(tmp_path / 'index')
-    with pytest.raises(FileExistsError, match='has an index already'):
+    with pytest.raises(FileExistsError, match='already holds a gallery'):
         Searcher(PixelEncoder()).save(tmp_path / 'index')
     (tmp_path / 'index' / 'features' / '000001.safetensors').write_bytes(b'cut')
     with pytest.raises(ValueError, match=r'000001.safetensors is damaged'):
         Searcher.load(tmp_path / 'index')
     (tmp_path / 'index' / 'index.json').write_text('{')
-    with pytest.raises(ValueError, match=r'index.json cannot be read as an index'):
+    with pytest.raises(ValueError, match=r'index.json cannot be read as the manifest of a gallery'):
         Searcher.load(tmp_path / 'index')

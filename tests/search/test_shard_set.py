@@ -81,7 +81,7 @@ def test_shards_that_are_not_what_was_written_are_refused(crops, tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     assert len(read_shard(path).images) == 5
-    with pytest.raises(ValueError, match=r'shard_000001.safetensors is not the file that was written'):
+    with pytest.raises(ValueError, match=r'shard_000001.safetensors was changed after it was written'):
         searcher.gallery.add_shards(tmp_path)
     (tmp_path / 'manifest.json').write_text('[]')
     with pytest.raises(ValueError, match=r'manifest.json cannot be read'):

@@ -115,8 +115,8 @@ def test_what_is_refused(tmp_path, picture):
         (write(tmp_path / 'large.png', noise), 'large.png is larger than 0.01 MB.'),
         (claim_size(tmp_path / 'bomb.png', 40000, 40000), 'bomb.png'),
         (claim_size(tmp_path / 'wide.png', 2000, 1000), 'wide.png has 2000 x 1000 pixels, above 1 megapixels.'),
-        (tmp_path / 'vector.png', 'vector.png is no image of a type that is taken'),
-        (tmp_path / 'moving.png', 'moving.png is no image of a type that is taken'),
+        (tmp_path / 'vector.png', 'vector.png is not an image of an accepted type'),
+        (tmp_path / 'moving.png', 'moving.png is not an image of an accepted type'),
         (tmp_path / 'half.png', 'half.png is broken.'),
     ]:
         with pytest.raises(ValueError, match=reason):
@@ -125,7 +125,7 @@ def test_what_is_refused(tmp_path, picture):
 
 
 def test_settings_that_make_no_sense(searcher, tmp_path):
-    with pytest.raises(ValueError, match='at least one index'):
+    with pytest.raises(ValueError, match='at least one gallery'):
         Galleries({})
     with pytest.raises(ValueError, match='one is empty'):
         Galleries(dict(one=Searcher(PixelEncoder())))

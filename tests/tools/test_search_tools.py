@@ -41,8 +41,8 @@ def index(files, run, tmp_path):
     crops, config, checkpoint = files
     model = ['--config', config, '--checkpoint', checkpoint]
     folder = tmp_path / 'index'
-    facts = ['--pattern', r'p(?P<person>\d)_t(?P<time>\d+)']
-    assert '12 images in the gallery: 12 new' in run('search.py', 'index', crops, *model, '--out', folder, *facts)
+    metadata = ['--pattern', r'p(?P<person>\d)_t(?P<time>\d+)']
+    assert '12 images in the gallery: 12 new' in run('search.py', 'index', crops, *model, '--out', folder, *metadata)
     return folder
 
 
@@ -105,7 +105,7 @@ def test_weights_that_have_moved(run, files, tmp_path):
     run('search.py', 'index', crops, '--config', config, '--checkpoint', tmp_path / 'here.pth', '--out', gallery)
     (tmp_path / 'here.pth').rename(tmp_path / 'there.pth')
     error = run('search.py', 'query', gallery, SENTENCES[0], expected=2)
-    assert 'here.pth. Say where they are now (--checkpoint)' in error
+    assert 'here.pth. Give their new place (--checkpoint)' in error
     run('search.py', 'query', gallery, SENTENCES[0], '--checkpoint', tmp_path / 'there.pth')
 
 
@@ -164,8 +164,8 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
         (['query', 'INDEX', ' '], 'no word'),
         (['query', 'INDEX', 'a man', 'yeti'], "sentence 1 is 'yeti', of which the model knows no word"),
         (['query', 'INDEX'], 'needs a sentence, --csv or --image'),
-        (['query', 'EMPTY', SENTENCES[0]], 'There is no index in'),
-        (['query', 'INDEX', SENTENCES[0], '--where', 'camera'], "'camera' is no condition"),
+        (['query', 'EMPTY', SENTENCES[0]], 'There is no gallery in'),
+        (['query', 'INDEX', SENTENCES[0], '--where', 'camera'], "'camera' is not a condition"),
         (['query', 'INDEX', SENTENCES[0], '--checkpoint', 'gone.pth'], 'There is no checkpoint gone.pth'),
         (['query', 'INDEX', SENTENCES[0], '--rerank', 'Jaccard'], 'known are KReciprocal, NeighborJaccard, Quer'),
         (['remove', 'INDEX', 'nowhere.png'], 'nowhere.png is not in the gallery'),

@@ -39,9 +39,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('web')
     paths = draw_persons(folder / 'crops')
     model = write_trained_model(folder / 'model', paths)
-    facts = MetadataSource(pattern=r'/(?P<person_id>\d)/')
+    metadata = MetadataSource(pattern=r'/(?P<person_id>\d)/')
     for name, some in (('all', paths), ('few', paths[:9])):
-        Searcher.from_config(*model).index(some, folder / name, facts, num_workers=0, progress=False)
+        Searcher.from_config(*model).index(some, folder / name, metadata, num_workers=0, progress=False)
     return folder
 
 
@@ -189,7 +189,7 @@ def test_an_added_image_is_found(page, tmp_path):
     page.one('#options button').click()
     page.upload(new, tmp_path / 'text.png')
     told = page.message('1 added to all, which has 28 images now.')
-    assert 'text.png is no image of a type that is taken' in told
+    assert 'text.png is not an image of an accepted type' in told
     assert page.captions() == ['added']
     page.shoot('added')
     page.type(describe('green', 'blue'))

@@ -1,4 +1,4 @@
-"""What finds the nearest features."""
+"""Base class of vector indexes, and the filter that they are given."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ __all__ = ['RowFilter', 'VectorIndex']
 
 
 class RowFilter:
-    """Which rows of a gallery may be found: those that count and meet all conditions.
+    """Rows of a gallery that a search may return: the live rows whose metadata meet all conditions.
 
     Args:
         store: The gallery.
         conditions: Conditions on the images' metadata.
 
     Raises:
-        ValueError: If no image of the gallery knows the fact that a condition asks for.
+        ValueError: If no image of the gallery has the metadata field of a condition.
     """
 
     def __init__(self, store: GalleryStore, conditions: Sequence[Condition] = ()) -> None:
         self.conditions = tuple(conditions)
         self._store = store
         for condition in self.conditions:
-            if condition.name not in store.facts:
-                names = ', '.join(sorted(store.facts)) or 'no facts at all'
-                raise ValueError(f'No image of the gallery has {condition.name!r}; known are {names}.')
+            if condition.name not in store.metadata_names:
+                names = ', '.join(sorted(store.metadata_names)) or 'none'
+                raise ValueError(f'No image of the gallery has the metadata {condition.name!r}; there are: {names}.')
 
     @cached_property
     def mask(self) -> Tensor | None:
-        """The rows as a mask, bool (number of rows,); None where every row may be found."""
+        """The rows as a mask, bool (number of rows,); None if every row may be returned."""
         store = self._store
         if not self.conditions:
             return None if store.alive.all() else torch.from_numpy(store.alive)
@@ -53,21 +53,21 @@ class RowFilter:
 
     @property
     def expression(self) -> str:
-        """The conditions for Milvus, which knows by itself which rows count."""
+        """The conditions as a filter expression of Milvus, which holds live rows only."""
         return ' and '.join(condition.expression for condition in self.conditions)
 
 
 class VectorIndex(ABC):
-    """Base class of indexes: rows of a gallery by their nearness to a query.
+    """Base class of vector indexes: they find the rows of a gallery that are nearest to a query.
 
-    An index need not give similarities, nor the right order: the searcher computes both from the stored features. So an
-    approximate index may be asked for more than is wanted, ``oversampling`` times as many.
+    An index returns candidates; similarities and order are computed from the stored features by the searcher. It
+    therefore may ask an approximate index for ``oversampling`` times as many candidates as it needs.
 
-    A subclass writes :meth:`sync` and :meth:`search` and registers itself in ``INDEXES``.
+    A subclass implements :meth:`sync` and :meth:`search` and registers itself in ``INDEXES``.
 
     Attributes:
-        exact (bool): Whether the nearest are always found.
-        oversampling (int): How many times as many rows the searcher asks for as it wants.
+        exact: Whether the nearest rows are always found.
+        oversampling: How many candidates the searcher asks for, per image that it returns.
     """
 
     exact: bool = False
@@ -75,26 +75,26 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
-        """Catch up with a gallery, of which rows were added or removed; with a folder, keep what was built there.
+        """Update the index after rows of the gallery were added or removed.
 
         Args:
             store: The gallery.
-            folder: The index's own folder, or None for a gallery in memory.
+            folder: Where the index may store what it built; None for a gallery in memory.
         """
 
     @abstractmethod
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
         """Find the rows nearest to each query.
 
         Args:
-            store: The gallery, the index in step with it.
+            store: The gallery that the index was last synchronised with.
             queries: Features (Q, D) float32, rows of length 1.
-            count: How many rows, at least 1.
-            selection: Which rows may be found.
+            count: Number of rows per query, at least 1.
+            row_filter: The rows that may be returned.
 
         Returns:
-            Row numbers (Q, count) int64, the nearest first; -1 where there are no more.
+            Row numbers (Q, count) int64, nearest first; -1 where there are fewer.
         """
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Let go of files and connections."""
+        """Release files and connections."""

@@ -17,12 +17,13 @@ __all__ = ['ExactIndex']
 
 @INDEXES.register_module()
 class ExactIndex(VectorIndex):
-    """Compare each query with every feature, straight from the gallery's blocks; nothing is built.
+    """Compare each query with every feature of the gallery; nothing is built.
 
-    Ties keep gallery order. Memory beyond the features is one block of similarities, whatever the gallery's size.
+    Ties keep gallery order. Beyond the features it needs memory for one block of similarities, whatever the gallery's
+    size.
 
     Args:
-        chunk_size: Features compared at a time. Defaults to 65,536, 64 MB of 256 numbers each.
+        chunk_size: Features compared at a time. Defaults to 65,536, that is 64 MB at 256 numbers each.
 
     Raises:
         ValueError: If ``chunk_size`` is below 1.
@@ -36,9 +37,9 @@ class ExactIndex(VectorIndex):
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
         """Nothing to do."""
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`."""
-        return torch.cat([self._search(store, part, count, selection.mask) for part in self._split(queries)])
+        return torch.cat([self._search(store, part, count, row_filter.mask) for part in self._split(queries)])
 
     def _split(self, queries: Tensor) -> tuple[Tensor, ...]:
         return queries.split(chunk_rows(len(queries), self.chunk_size))
@@ -53,7 +54,7 @@ class ExactIndex(VectorIndex):
                 if mask is not None:
                     allowed = mask[numbers]
                     features, numbers = features[allowed], numbers[allowed]
-                # What was found so far comes first, so that ties keep gallery order.
+                # Earlier results come first, so that ties keep gallery order.
                 similarity = queries @ features.T
                 best = largest(similarity, count)
                 score = torch.cat([score, similarity.gather(1, best)], dim=1)

@@ -1,4 +1,4 @@
-"""Indexes of the library FAISS, in one process, from memory or mapped from disk."""
+"""Indexes of the FAISS library, in memory or mapped from disk."""
 
 import math
 import os
@@ -22,22 +22,21 @@ from .state import BuildState
 __all__ = ['FaissFlat', 'FaissHNSW', 'FaissIVFPQ', 'FaissIndex']
 
 _REBUILD_AT = 4
-"""A trained index is built anew once the gallery is this many times as large as what it was trained on."""
+"""A trained index is rebuilt once the gallery has grown to this many times the size that it was trained on."""
 
 
 class FaissIndex(VectorIndex):
-    """What the indexes of FAISS share (Douze et al., arXiv 2401.08281).
+    """Base class of the FAISS indexes (Douze et al., arXiv 2401.08281).
 
-    A gallery's row is the vector's number in FAISS. With a folder the index is one file there, written atomically.
-    Removed images stay in it and are passed over.
+    Vectors have the row numbers of the gallery as ids. With a folder the index is one file there, written atomically.
+    Removed images stay in the index and are filtered out in the search.
 
     Args:
-        mapped: Whether a file is mapped into memory when it is opened: opening takes no time, pages are read when a
-            search needs them, and the system may drop them again. False reads it as a whole, so that the first
-            searches are as quick as the others. Defaults to True.
-        exact_below: If no more than this share of the gallery may be found, the rest being removed or filtered out,
-            the remaining features are compared one by one: then that is quick, and a graph would lead astray. Defaults
-            to 0.1.
+        mapped: Whether the file is memory-mapped when it is opened: opening takes no time, and pages are read when a
+            search needs them. False reads the whole file, so that the first searches are as fast as later ones.
+            Defaults to True.
+        exact_below: If at most this share of the gallery may be returned, because the rest is removed or filtered out,
+            the remaining features are compared exactly, which is fast then and misses nothing. Defaults to 0.1.
 
     Raises:
         ImportError: If FAISS is not installed.
@@ -55,32 +54,37 @@ class FaissIndex(VectorIndex):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What decides how the index is built."""
+        """Return the settings that determine how the index is built, as plain data."""
 
     @abstractmethod
     def make(self, dim: int, rows: int) -> Any:
-        """Make an empty index of FAISS for about ``rows`` features of ``dim`` numbers."""
+        """Create an empty FAISS index for about ``rows`` features of ``dim`` numbers."""
 
     @abstractmethod
     def parameters(self, selector: Any, share: float) -> Any:
-        """Parameters of a search, with FAISS's selector of rows or None, and the share of rows that it lets through."""
+        """Return FAISS's search parameters.
+
+        Args:
+            selector: FAISS's selector of the rows that may be returned; None for all.
+            share: Share of the rows that it selects.
+        """
 
     def training_rows(self, index: Any, rows: int) -> int:
-        """How many features to train with; 0 where nothing is trained."""
+        """Number of features to train with; 0 for an index that needs no training."""
         return 0
 
     def read(self, file: Path) -> Any:
-        """Open an index's file, mapped or not as asked for."""
+        """Open the file of an index, memory-mapped if asked for."""
         return self.faiss.read_index(str(file), self.faiss.IO_FLAG_MMAP_IFC if self.mapped else 0)
 
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
-        """Catch up with a gallery; see :meth:`VectorIndex.sync`."""
+        """Update the index; see :meth:`VectorIndex.sync`."""
         if self._index is None and folder is not None:
             self._open(store, folder)
         if self._index is None or not self._state.fits(store, self.settings()) or self._outgrown(store):
             self._build(store)
         elif self._state.rows < store.num_rows and self._mapped:
-            self._index = self.faiss.read_index(str(self._file(folder)))  # what is mapped cannot grow
+            self._index = self.faiss.read_index(str(self._file(folder)))  # a mapped index cannot grow
             self._mapped = False
         if self._state.rows < store.num_rows:
             for _, block in store.blocks(self._state.rows):
@@ -91,14 +95,14 @@ class FaissIndex(VectorIndex):
             self._write(folder)
             self._written = folder
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`."""
         selector, share = None, 1.0
-        if selection.mask is not None:
-            share = int(selection.mask.sum()) / store.num_rows
+        if row_filter.mask is not None:
+            share = int(row_filter.mask.sum()) / store.num_rows
             if share <= self.exact_below:
-                return ExactIndex().search(store, queries, count, selection)
-            selector = self.faiss.IDSelectorBitmap(np.packbits(selection.mask.numpy(), bitorder='little'))
+                return ExactIndex().search(store, queries, count, row_filter)
+            selector = self.faiss.IDSelectorBitmap(np.packbits(row_filter.mask.numpy(), bitorder='little'))
         _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
         return torch.from_numpy(rows)
 
@@ -110,7 +114,7 @@ class FaissIndex(VectorIndex):
         state = BuildState.read(file.with_suffix('.json'))
         if file.is_file() and state is not None and state.fits(store, self.settings()):
             index = self.read(file)
-            # A kill between the two files leaves the state of the older one behind.
+            # After a kill between the two writes, the state belongs to the previous index.
             if index.ntotal == state.rows:
                 self._index, self._state, self._mapped, self._written = index, state, self.mapped, folder
 
@@ -144,29 +148,30 @@ class FaissFlat(FaissIndex):
     exact = True
 
     def settings(self) -> dict[str, Any]:
-        """Nothing but the kind."""
+        """Return the settings: the type alone."""
         return dict(type='FaissFlat')
 
     def make(self, dim: int, rows: int) -> Any:
-        """Make an empty index."""
+        """Create an empty index."""
         return self.faiss.IndexFlatIP(dim)
 
     def parameters(self, selector: Any, share: float) -> Any:
-        """Parameters of a search."""
+        """Return the search parameters."""
         return self.faiss.SearchParameters(sel=selector)
 
 
 @INDEXES.register_module()
 class FaissHNSW(FaissIndex):
-    """A graph of neighbours in layers, walked towards the query (Malkov & Yashunin, TPAMI 2020).
+    """Hierarchical navigable small world graph (Malkov & Yashunin, TPAMI 2020).
 
-    The quickest, at the price of memory (the features and ``8 x neighbors`` bytes each) and minutes to build.
+    The fastest index; it needs memory (the features and ``8 x neighbors`` bytes each) and minutes to build.
 
     Args:
-        neighbors: Edges of a node, M. Defaults to 32, FAISS's own default.
-        ef_construction: Candidates kept when a node is put in. Defaults to 80.
-        ef_search: Candidates kept in a search, at least the number of images asked for, more where a filter lets only
-            a part of them through; more find more and take longer. Defaults to 64.
+        neighbors: Edges per node, M. Defaults to 32, FAISS's own default.
+        ef_construction: Candidates kept when a node is inserted. Defaults to 80, at which a million images build in
+            minutes.
+        ef_search: Candidates kept in a search; raised to the number of images asked for, and when a filter selects only
+            a part of the rows. More candidates find more and take longer. Defaults to 64.
         mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
 
@@ -189,40 +194,40 @@ class FaissHNSW(FaissIndex):
         self.ef_search = positive(ef_search, 'ef_search')
 
     def settings(self) -> dict[str, Any]:
-        """What decides the graph."""
+        """Return the settings that determine the graph."""
         return dict(type='FaissHNSW', neighbors=self.neighbors, ef_construction=self.ef_construction)
 
     def make(self, dim: int, rows: int) -> Any:
-        """Make an empty graph."""
+        """Create an empty graph."""
         index = self.faiss.IndexHNSWFlat(dim, self.neighbors, self.faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = self.ef_construction
         return index
 
     def parameters(self, selector: Any, share: float) -> Any:
-        """Parameters of a search; more candidates where few of them may be found."""
+        """Return the search parameters; more candidates if a filter selects few rows."""
         return self.faiss.SearchParametersHNSW(efSearch=round(self.ef_search / share), sel=selector)
 
 
 @INDEXES.register_module()
 class FaissIVFPQ(FaissIndex):
-    """Lists of features that are coded in a few bytes (Jégou et al., TPAMI 2011), for galleries larger than memory.
+    """Inverted lists with product quantisation (Jégou et al., TPAMI 2011), for galleries larger than memory.
 
-    The coded features only choose candidates, ``oversampling`` times as many as wanted; what the searcher answers is
-    ranked by the exact features, which stay on disk.
+    The quantised features only select candidates, ``oversampling`` times as many as asked for; the searcher ranks them
+    by the exact features, which stay on disk.
 
     Args:
-        lists: Number of lists. Defaults to None: four times the square root of the gallery's
-            size, but no more than it can learn.
-        bytes_per_vector: Bytes of a code. Defaults to 64, two bits a number at 256: 6 % of the features.
-        probes: Lists looked at in a search, more where a filter lets only a part through. Defaults to 64.
-        oversampling: Candidates for each image wanted. Defaults to 10.
+        lists: Number of inverted lists. Defaults to None: four times the square root of the gallery's size, but at most
+            one for every 39 images, the fewest that FAISS learns a list from.
+        bytes_per_vector: Size of a code in bytes. Defaults to 64, two bits per number of 256: 6 % of the features.
+        probes: Lists visited in a search; raised when a filter selects only a part of the rows. Defaults to 64.
+        oversampling: Candidates per image asked for. Defaults to 10.
         mapped: See :class:`FaissIndex`.
         exact_below: See :class:`FaissIndex`.
 
     Raises:
         ImportError: If FAISS is not installed.
-        ValueError: If a number is below 1, ``exact_below`` is outside 0..1, the gallery is too small to be coded or
-            ``bytes_per_vector`` does not divide the width of a feature.
+        ValueError: If a number is below 1 or ``exact_below`` outside 0..1; when the index is built, if the gallery is
+            too small or ``bytes_per_vector`` does not divide the width of a feature.
     """
 
     def __init__(
@@ -241,38 +246,38 @@ class FaissIVFPQ(FaissIndex):
         self.oversampling = positive(oversampling, 'oversampling')
 
     def read(self, file: Path) -> Any:
-        """Open the file; lists are mapped by a flag of their own."""
+        """Open the file; inverted lists have a memory-mapping flag of their own."""
         if not self.mapped:
             return super().read(file)
         index = self.faiss.read_index(str(file), self.faiss.IO_FLAG_MMAP)
-        # FAISS would start 32 threads for every search, to read lists ahead: milliseconds where pages are in memory.
+        # FAISS would start 32 threads per search to prefetch lists, which costs milliseconds when pages are in memory.
         self.faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
         return index
 
     def settings(self) -> dict[str, Any]:
-        """What decides lists and codes."""
+        """Return the settings that determine lists and codes."""
         return dict(type='FaissIVFPQ', lists=self.lists, bytes_per_vector=self.bytes_per_vector)
 
     def make(self, dim: int, rows: int) -> Any:
-        """Make empty lists."""
+        """Create empty lists."""
         if rows < 256:
             raise ValueError(f'FaissIVFPQ needs at least 256 images to learn its codes, got {rows}; use FaissFlat.')
         if dim % self.bytes_per_vector:
             raise ValueError(f'bytes_per_vector must divide a feature of {dim} numbers, got {self.bytes_per_vector}.')
-        # FAISS wants 39 features a list to learn from.
+        # FAISS asks for at least 39 features per list to train on.
         lists = self.lists or max(1, min(round(4 * math.sqrt(rows)), rows // 39))
         coarse = self.faiss.IndexFlatIP(dim)
         index = self.faiss.IndexIVFPQ(coarse, dim, lists, self.bytes_per_vector, 8, self.faiss.METRIC_INNER_PRODUCT)
         coarse.this.disown()
         index.own_fields = True
-        # A small gallery is no fault, so FAISS need not warn of each part of the code.
+        # A small gallery is allowed, so FAISS need not warn about every sub-quantiser.
         index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
         return index
 
     def training_rows(self, index: Any, rows: int) -> int:
-        """FAISS looks at no more than 256 features a list or code."""
+        """Number of features to train with; FAISS uses at most 256 per list or code."""
         return min(rows, max(256 * 256, 64 * index.nlist))
 
     def parameters(self, selector: Any, share: float) -> Any:
-        """Parameters of a search; more lists where few of their features may be found."""
+        """Return the search parameters; more lists if a filter selects few rows."""
         return self.faiss.SearchParametersIVF(nprobe=round(self.probes / share), sel=selector)

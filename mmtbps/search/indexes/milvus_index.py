@@ -1,4 +1,4 @@
-"""Milvus: a vector database, embedded in this process or a cluster of machines."""
+"""Milvus, a vector database: embedded in this process, or on a server or cluster."""
 
 import logging
 import tempfile
@@ -20,27 +20,27 @@ from .state import BuildState
 __all__ = ['MilvusIndex']
 
 _BATCH = 1000
-"""Entities sent at a time: some megabytes, below the limit of a gRPC message."""
+"""Entities per request: some megabytes, below the limit of a gRPC message."""
 
 _MOST = 16384
-"""The most answers that Milvus gives to a query."""
+"""Milvus's limit on the number of results per query."""
 
 
 @INDEXES.register_module()
 class MilvusIndex(VectorIndex):
-    """A collection in Milvus (Wang et al., SIGMOD 2021), the way beyond one machine.
+    """A collection in Milvus (Wang et al., SIGMOD 2021), for galleries that outgrow one machine.
 
-    Without address it is Milvus Lite: a database below the gallery's folder, served by this very process, so that one
-    process at a time can use it. With the address of a server or cluster the same class talks to that. Conditions are
-    evaluated by Milvus on the field ``metadata``, removed images are deleted there.
+    Without an address it uses Milvus Lite, a database file in the gallery's folder that is served by this process, so
+    that only one process at a time can open it. With an address it connects to a server or cluster. Milvus evaluates
+    conditions on its field ``metadata`` and deletes removed images.
 
     Args:
         uri: Address such as ``'http://host:19530'``, or a file ending in ``.db`` for Milvus Lite. Defaults to None:
-            ``milvus.db`` in the gallery's folder, a temporary one for a gallery in memory.
-        token: ``'user:password'`` or an API key of the server. Defaults to None: the server asks for none.
-        collection: Name of the collection, one for each gallery on a server. Defaults to ``'mmtbps_gallery'``.
-        index_type: Milvus's kind of vector index. Defaults to ``'AUTOINDEX'``: Milvus chooses.
-        index_params: Parameters of that kind. Defaults to None: Milvus's own.
+            ``milvus.db`` in the gallery's folder, or a temporary file for a gallery in memory.
+        token: ``'user:password'`` or an API key of the server. Defaults to None: no authentication.
+        collection: Name of the collection; each gallery on a server needs its own. Defaults to ``'mmtbps_gallery'``.
+        index_type: Type of Milvus's vector index. Defaults to ``'AUTOINDEX'``: Milvus chooses.
+        index_params: Parameters of that index. Defaults to None: Milvus's own defaults.
 
     Raises:
         ImportError: If pymilvus is not installed.
@@ -66,7 +66,7 @@ class MilvusIndex(VectorIndex):
         self._state: BuildState | None = None
 
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
-        """Catch up with a gallery; see :meth:`VectorIndex.sync`."""
+        """Update the collection; see :meth:`VectorIndex.sync`."""
         if self._scratch is not None and folder is not None:
             self.close()
         if self._client is None:
@@ -86,16 +86,22 @@ class MilvusIndex(VectorIndex):
         else:
             self._client.load_collection(self.collection)
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, selection: RowFilter) -> Tensor:
+    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
         """Find the nearest rows; see :meth:`VectorIndex.search`.
 
         Raises:
-            ValueError: If more rows are asked for than Milvus gives.
+            ValueError: If ``count`` exceeds the limit of Milvus.
         """
         if count > _MOST:
-            raise ValueError(f'Milvus gives at most {_MOST} answers to a query, {count} were asked for.')
+            raise ValueError(
+                f'Milvus returns at most {_MOST} results per query, but {count} were asked for; lower topk.'
+            )
         answers = self._client.search(
-            self.collection, data=list(queries.numpy()), limit=count, filter=selection.expression, output_fields=['row']
+            self.collection,
+            data=list(queries.numpy()),
+            limit=count,
+            filter=row_filter.expression,
+            output_fields=['row'],
         )
         found = torch.full((len(queries), count), -1)
         for number, hits in enumerate(answers):
@@ -103,13 +109,13 @@ class MilvusIndex(VectorIndex):
         return found
 
     def close(self) -> None:
-        """Disconnect; an embedded database becomes free for another process."""
+        """Disconnect; another process can then open an embedded database."""
         if self._client is None:
             return
         self._client.close()
         self._client = None
         if self._address.endswith('.db'):
-            # The client leaves the embedded server running until the process ends.
+            # The client would leave the embedded server running until the process ends.
             require('milvus_lite.server_manager', 'MilvusIndex').server_manager_instance.release_server(self._address)
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -120,7 +126,7 @@ class MilvusIndex(VectorIndex):
             self._scratch = tempfile.TemporaryDirectory()
         default = Path(folder or (self._scratch.name if self._scratch else '')) / 'milvus.db'
         self._address = self.uri or str(default)
-        # Milvus Lite logs the trace of what is told in one sentence below.
+        # Milvus Lite logs a traceback of the error that is reported below in one sentence.
         log = logging.getLogger('milvus_lite')
         level = log.level
         log.setLevel(logging.CRITICAL)
@@ -141,7 +147,7 @@ class MilvusIndex(VectorIndex):
         if exists:
             if self._state is None or self._state.settings.get('collection') != self.collection:
                 raise ValueError(
-                    f'{self._address} has a collection {self.collection!r} already, which is not of this gallery. '
+                    f'{self._address} already has a collection {self.collection!r} that belongs to another gallery. '
                     "Choose another name (collection='...') or drop it."
                 )
             self._client.drop_collection(self.collection)
@@ -156,7 +162,7 @@ class MilvusIndex(VectorIndex):
         self._client.create_collection(self.collection, schema=schema, index_params=index)
 
     def _update(self, store: GalleryStore, state: BuildState) -> bool:
-        """Insert new rows, delete dead ones; tells whether there were any."""
+        """Insert new rows and delete dead ones; return whether there were any."""
         dead = np.flatnonzero(~store.alive[: state.rows])
         removed = np.setdiff1d(dead, state.removed).tolist()
         fresh = np.flatnonzero(store.alive[state.rows :]) + state.rows
@@ -176,7 +182,7 @@ class MilvusIndex(VectorIndex):
         return True
 
     def _settle(self) -> None:
-        """Let Milvus write and index what came in; until then a query takes many times as long."""
+        """Make Milvus write and index new entities; until then a query takes many times as long."""
         self._client.flush(self.collection)
         self._client.release_collection(self.collection)
         self._client.load_collection(self.collection)
@@ -195,6 +201,6 @@ def _refusal(address: str) -> str:
     if address.endswith('.db'):
         return (
             f'{address} cannot be opened: Milvus Lite serves one process at a time, and another one probably has it '
-            "open. Close that one, or run a Milvus server and give its address (uri='http://host:19530')."
+            "open. Close that process, or run a Milvus server and give its address (uri='http://host:19530')."
         )
     return f'There is no answer from Milvus at {address}. Check the address, the token and that the server runs.'

@@ -1,4 +1,4 @@
-"""Packages that only some indexes need."""
+"""Import of packages that only some indexes need."""
 
 from importlib import import_module
 from typing import Any
@@ -7,17 +7,17 @@ __all__ = ['require']
 
 
 def require(module: str, user: str) -> Any:
-    """Import a package of the extra ``search``.
+    """Import a package that the extra ``search`` installs.
 
     Args:
         module: The module's name.
-        user: What needs it, for the message.
+        user: The class that needs it, for the error message.
 
     Returns:
         The module.
 
     Raises:
-        ImportError: If it is not installed; says what to install.
+        ImportError: If it cannot be imported; the message says what to install.
     """
     try:
         return import_module(module)

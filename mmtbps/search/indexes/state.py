@@ -1,4 +1,4 @@
-"""What a built index belongs to."""
+"""State of a built index: which rows of which gallery it holds."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -14,14 +14,14 @@ __all__ = ['BuildState']
 
 @dataclass
 class BuildState:
-    """How far an index follows its gallery; a JSON file beside what was built.
+    """Which rows of a gallery an index holds; stored as a JSON file beside the index.
 
     Args:
-        settings: What decided how it was built.
-        rows: Rows of the gallery that it has.
-        gallery: The gallery's identity.
-        trained_on: Rows there were when it was last built from scratch.
-        removed: Rows that were taken out again.
+        settings: Settings that the index was built with.
+        rows: Number of rows that were added. Defaults to 0: a new index is empty.
+        gallery: Identity of the gallery. Defaults to an empty string, which no gallery has.
+        trained_on: Number of rows when the index was last built from scratch. Defaults to 0.
+        removed: Rows that were deleted again. Defaults to none.
     """
 
     settings: dict[str, Any]
@@ -32,7 +32,7 @@ class BuildState:
 
     @classmethod
     def read(cls, file: Path) -> 'BuildState | None':
-        """Read a file; None if there is none that can be read, so that the index is built again."""
+        """Read a file; None if it is missing or unreadable, so that the index is built again."""
         try:
             return cls(**json.loads(file.read_text(encoding='utf-8')))
         except (OSError, TypeError, ValueError):
@@ -43,5 +43,5 @@ class BuildState:
         write_atomically(file, json.dumps(asdict(self)).encode())
 
     def fits(self, store: GalleryStore, settings: dict[str, Any]) -> bool:
-        """Whether this was built with these settings from the first rows of this gallery."""
+        """Whether the index was built with these settings from this gallery."""
         return self.gallery == store.identity and self.rows <= store.num_rows and self.settings == settings

@@ -1,4 +1,4 @@
-"""The galleries of the page, and its answers in plain words and pictures."""
+"""The galleries of the web page, and what it shows for a query."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from .uploads import UploadLimits, keep_upload
 __all__ = ['MAX_SENTENCE', 'Answer', 'Galleries', 'Hit']
 
 MAX_SENTENCE = 1000
-"""Characters of a sentence: the longest of CUHK-PEDES has some 600; models cut at some hundred words anyway."""
+"""Longest sentence in characters: the longest of CUHK-PEDES has some 600, and models truncate at some hundred words."""
 
 _SHOWN_HEIGHT = 384
 
 
 @dataclass(frozen=True)
 class Hit:
-    """An image of an answer: its path in the gallery, picture (H, W, 3) uint8, RGB, and what to write below it."""
+    """An image to show: its path in the gallery, its pixels (H, W, 3) uint8, RGB, and the text below it."""
 
     path: str
     picture: np.ndarray
@@ -33,13 +33,13 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page shows next.
+    """What the page shows after a query or an upload.
 
     Args:
-        message: A sentence for the visitor, plain text.
+        message: A message to the visitor, plain text.
         hits: The images, best first. Defaults to none.
-        query: The picture that was searched with, RGB. Defaults to None: a sentence was.
-        failed: Whether the message says what to do better. Defaults to False.
+        query: The query image, RGB. Defaults to None: the query was a sentence.
+        failed: Whether the message reports an error. Defaults to False.
     """
 
     message: str
@@ -49,13 +49,13 @@ class Answer:
 
 
 class Galleries:
-    """One or more searchers by name, asked by one visitor at a time.
+    """One or more searchers by name, used by one visitor at a time.
 
-    Nothing here raises for what a visitor does: the answer's message says what is wrong.
+    Mistakes of a visitor raise no exception; the answer's message explains them.
 
     Args:
-        searchers: The searchers; each has a folder if images may be added.
-        limits: What may be added. Defaults to None: nothing.
+        searchers: The searchers by name; each needs a folder if images may be added.
+        limits: Limits of uploads. Defaults to None: images cannot be added.
 
     Raises:
         ValueError: If there is no searcher, one has no image, or images may be added to one without a folder.
@@ -63,12 +63,14 @@ class Galleries:
 
     def __init__(self, searchers: Mapping[str, Searcher], limits: UploadLimits | None = None) -> None:
         if not searchers:
-            raise ValueError('The page needs at least one index.')
+            raise ValueError('The page needs at least one gallery.')
         for name, searcher in searchers.items():
             if not len(searcher):
-                raise ValueError(f'The index {name} is empty; index some images first.')
+                raise ValueError(f'The gallery {name} is empty; index some images first.')
             if limits is not None and searcher.gallery.store.folder is None:
-                raise ValueError(f'The index {name} is in memory, where nothing can be added; save it, or allow none.')
+                raise ValueError(
+                    f'The gallery {name} is in memory, so that uploads cannot be kept; save it or set limits=None.'
+                )
         self.searchers = dict(searchers)
         self.limits = limits
         self._lock = Lock()
@@ -81,17 +83,17 @@ class Galleries:
         device: str = 'cpu',
         limits: UploadLimits | None = None,
     ) -> 'Galleries':
-        """Open saved galleries; each is named after its folder, with the folders above where that is not enough.
+        """Open saved galleries; each is named after its folder, or by its whole path if two folders have one name.
 
         Args:
-            folders: Folders of indexes.
-            checkpoint: Where the weights are now, if they have been moved. Defaults to None: as noted.
-            device: Where the model runs. Defaults to ``'cpu'``.
-            limits: See :class:`Galleries`.
+            folders: Folders of the galleries.
+            checkpoint: File of the weights, if it has been moved. Defaults to None: the paths stored in the folders.
+            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            limits: See :class:`Galleries`. Defaults to None: images cannot be added.
 
         Raises:
-            FileNotFoundError: If there is no gallery or its model is gone.
-            ValueError: If it cannot be read or is empty.
+            FileNotFoundError: If a folder holds no gallery or its weights are missing.
+            ValueError: If a gallery cannot be read or is empty.
         """
         paths = list(dict.fromkeys(Path(folder).absolute() for folder in folders))
         names = [path.name for path in paths]
@@ -106,12 +108,12 @@ class Galleries:
         )
 
     def by_sentence(self, name: str, sentence: str | None, topk: int, rerank: str | None) -> Answer:
-        """Answer a sentence.
+        """Search with a sentence.
 
         Args:
-            name: The gallery.
+            name: Name of the gallery.
             sentence: What the visitor typed.
-            topk: Images wanted; a smaller gallery is shown as a whole.
+            topk: Number of images; a smaller gallery is shown completely.
             rerank: Type of a re-ranker, or None.
         """
         sentence = ' '.join((sentence or '').split())
@@ -134,10 +136,10 @@ class Galleries:
         return Answer(message, [_hit(result) for result in results])
 
     def by_image(self, name: str, path: str, topk: int, rerank: str | None) -> Answer:
-        """Answer an image of the gallery; arguments as :meth:`by_sentence` has them."""
+        """Search with an image of the gallery; see :meth:`by_sentence` for the arguments."""
         searcher = self.searchers[name]
         if path not in searcher.gallery.store:
-            return Answer('This image is not in the chosen index; search again.', failed=True)
+            return Answer('This image is not in the chosen gallery; search again.', failed=True)
         try:
             with self._lock:
                 results = searcher.search_by_image(path, topk=min(topk, len(searcher)), rerank=rerank)
@@ -147,16 +149,16 @@ class Galleries:
         return Answer(message, [_hit(result) for result in results], _picture(path))
 
     def add(self, name: str, files: Sequence[str | Path]) -> Answer:
-        """Take uploaded files into a gallery; they are kept in the folder ``uploads`` of its index.
+        """Add uploaded files to a gallery; they are stored in the folder ``uploads`` of the gallery.
 
         Args:
-            name: The gallery.
+            name: Name of the gallery.
             files: The uploaded files.
         """
         searcher = self.searchers[name]
         folder = searcher.gallery.store.folder
         if self.limits is None or folder is None:
-            return Answer('Nothing can be added to this index.', failed=True)
+            return Answer('Images cannot be added to this gallery.', failed=True)
         if len(files) > self.limits.files:
             return Answer(f'{len(files)} files are too many; at most {self.limits.files} at a time.', failed=True)
         kept, refused = [], []
@@ -190,7 +192,7 @@ def _hit(result: SearchResult) -> Hit:
 
 
 def _picture(path: str | Path) -> np.ndarray:
-    """Load an image as the encoder does, RGB, no higher than it is shown; a grey one in place of one that is gone."""
+    """Load an image as the encoder does, RGB, scaled down to the shown height; grey if the file is gone."""
     try:
         picture = LoadPersonImage().transform(dict(img_path=str(path)))['img']
     except OSError:

@@ -1,4 +1,4 @@
-"""The page itself. Imported only by ``serve``, which sets Gradio's environment before."""
+"""Layout and events of the web page. Imported only by ``serve``, which sets Gradio's environment before."""
 
 import base64
 import html
@@ -21,7 +21,7 @@ _INTRODUCTION = (
 )
 _HELLO = Answer('Type a sentence and press Enter, or click an example.')
 
-# Pedestrians are high and narrow: as many columns as the screen has room for, captions below, no inner scroll bar.
+# Pedestrians are tall and narrow: as many columns as fit on the screen, captions below, no inner scroll bar.
 _STYLE = """
 .gradio-container {max-width: 1280px !important; margin: 0 auto !important}
 #message .told {display: flex; gap: 14px; align-items: center; padding: 10px 14px; overflow-wrap: anywhere;
@@ -39,20 +39,20 @@ _STYLE = """
 """
 
 _LOOK = "() => document.getElementById('message').scrollIntoView({block: 'nearest'})"
-"""Bring the answer's begin into view: on a telephone it is below the fold, or above after a click far down."""
+"""Scroll to the message: on a telephone it is below the visible part, or above it after a click far down."""
 
 
 def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
-    """Lay out the page and connect it.
+    """Lay out the page and connect its events.
 
     Args:
-        galleries: What is searched.
-        examples: Sentences to click.
+        galleries: The galleries to search.
+        examples: Sentences offered for a click.
 
     Returns:
         The page, not yet served.
     """
-    # Copies of images that nobody looked at for an hour go while the page is up.
+    # Copies of images that were not requested for an hour are deleted while the page is served.
     with gr.Blocks(title='Person search', analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(_INTRODUCTION)
         with gr.Row():
@@ -90,10 +90,10 @@ def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
 
 
 def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
-    """What Gradio is told when the page is served: no tunnel, no folder but its own, no host but this one.
+    """Options of Gradio's ``launch``: no tunnel, no folder but its own, no other host.
 
     Args:
-        limits: Of what may be added; None: nothing, so that uploads are cut at a byte.
+        limits: Limits of uploads. None: nothing can be added, so that Gradio rejects uploads above one byte.
     """
     return dict(
         share=False,
@@ -112,35 +112,35 @@ def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
 
 
 class _Asker:
-    """From a visitor's events to answers; created while the page is laid out, for it keeps what each visitor sees."""
+    """Handlers of a visitor's events; created inside the layout, since it holds the state of what each visitor sees."""
 
     def __init__(self, galleries: Galleries) -> None:
         self.galleries = galleries
         self.shown = gr.State(('', []))
 
     def sentence(self, sentence: str | None, name: str, rerank: str, topk: float) -> list:
-        """Somebody typed."""
+        """Search with the typed sentence."""
         return _show(name, self.galleries.by_sentence(name, sentence, int(topk), rerank or None))
 
     def image(self, shown: tuple, _: str, rerank: str, topk: float, event: gr.SelectData) -> list:
-        """Somebody clicked an image: a number, which means one of those that this visitor was shown."""
+        """Search with the clicked image, given as its position among those that this visitor was shown."""
         name, paths = shown
         if not isinstance(event.index, int) or not 0 <= event.index < len(paths):
             return _show(name, Answer('Search again, then click an image.', failed=True))
         return _show(name, self.galleries.by_image(name, paths[event.index], int(topk), rerank or None))
 
     def add(self, files: list[str] | None, name: str) -> list:
-        """Somebody uploaded."""
+        """Add the uploaded files."""
         return _show(name, self.galleries.add(name, files or []))
 
 
 def _index(names: list[str]) -> gr.Dropdown:
-    """The choice of index, where there is one."""
-    return gr.Dropdown(names, value=names[0], label='Index', visible=len(names) > 1, elem_id='index')
+    """Choice of the gallery; invisible if there is only one."""
+    return gr.Dropdown(names, value=names[0], label='Gallery', visible=len(names) > 1, elem_id='index')
 
 
 def _ranking() -> list[gr.components.Component]:
-    """Re-ranking and number of images."""
+    """Choice of the re-ranker and of the number of images."""
     kinds = [('none: by similarity', ''), *((kind, kind) for kind in sorted(RERANKERS.module_dict))]
     return [
         gr.Dropdown(kinds, value='', label='Re-ranking', elem_id='rerank'),
@@ -149,10 +149,10 @@ def _ranking() -> list[gr.components.Component]:
 
 
 def _upload(limits: UploadLimits | None) -> gr.UploadButton:
-    """The button for new images; invisible where none may be added."""
+    """Button for new images; invisible if none can be added."""
     most = UploadLimits() if limits is None else limits
     return gr.UploadButton(
-        f'Add images to the index (at most {most.files}, {most.megabytes:g} MB each)', file_count='multiple',
+        f'Add images to the gallery (at most {most.files}, {most.megabytes:g} MB each)', file_count='multiple',
         file_types=UPLOAD_SUFFIXES, visible=limits is not None, size='sm', elem_id='upload',
     )  # fmt: skip
 
@@ -169,7 +169,7 @@ def _answer() -> tuple[gr.HTML, gr.Gallery]:
 
 
 def _show(name: str, answer: Answer) -> list:
-    """An answer as new values of what :func:`_answer` laid out and of what the visitor was shown."""
+    """New values of the components of :func:`_answer` and of the visitor's state."""
     return [
         _told(answer),
         gr.Gallery(value=[(hit.picture, hit.caption) for hit in answer.hits], selected_index=None),
@@ -178,7 +178,7 @@ def _show(name: str, answer: Answer) -> list:
 
 
 def _told(answer: Answer) -> str:
-    """A message as HTML, with the picture that was searched with; a visitor's words and file names stay text."""
+    """A message as HTML, with the query image; words and file names of visitors are escaped."""
     kind = 'told failed' if answer.failed else 'told'
     picture = ''
     if answer.query is not None:

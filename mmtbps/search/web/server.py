@@ -1,4 +1,4 @@
-"""Serve the page on this machine, and leave nothing behind."""
+"""Serve the web page on this machine and clean up afterwards."""
 
 import os
 import signal
@@ -25,20 +25,20 @@ def serve(
     port: int | None = None,
     examples: Sequence[str] = EXAMPLES,
 ) -> None:
-    """Serve the page until the process gets SIGINT or SIGTERM.
+    """Serve the page until the process receives SIGINT or SIGTERM.
 
-    Gradio may hand out only what lies in a temporary folder made here, which is deleted at the end: images of a gallery
-    reach the page as copies, never by their path. Nothing is sent to or fetched from anywhere else.
+    Gradio may serve files of one temporary folder only, which is created here and deleted at the end: images of a
+    gallery reach the page as copies, never by their path. The page contacts no other host.
 
     Args:
-        galleries: What is searched.
-        host: Address to listen at. Defaults to ``'127.0.0.1'``: this machine alone can open the page.
-        port: Its port. Defaults to None: the first free one from 7860.
-        examples: Sentences to click. Defaults to three in plain words.
+        galleries: The galleries to search.
+        host: Address to listen on. Defaults to ``'127.0.0.1'``: only this machine can open the page.
+        port: Port to listen on. Defaults to None: the first free one from 7860.
+        examples: Sentences offered for a click. Defaults to three in words that ToyPEDES and CUHK-PEDES share.
 
     Raises:
-        ImportError: If Gradio is missing.
-        OSError: If the port is taken.
+        ImportError: If Gradio is not installed.
+        OSError: If the port is in use.
     """
     stopped = threading.Event()
     with _own_folder(), _told_to_stop(stopped):
@@ -49,14 +49,14 @@ def serve(
             _, url, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **options)
             print(f'Open {url} in a browser; Ctrl-C ends it.', flush=True)
             if not host.startswith('127.') and host not in ('localhost', '::1'):
-                print('Whoever reaches this machine can use the page: it asks for no password.', flush=True)
+                print('Everyone who reaches this machine can use the page: it asks for no password.', flush=True)
             stopped.wait()
         finally:
             page.close(verbose=False)
 
 
 def _page_builders() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Import what needs Gradio, which reads its environment on import."""
+    """Import the module that needs Gradio, which reads its environment on import."""
     try:
         from .page import build_page, launch_options
     except ImportError as error:
@@ -69,7 +69,7 @@ def _page_builders() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 @contextmanager
 def _own_folder() -> Iterator[None]:
-    """Give Gradio a folder of its own, and none of the settings that the environment may hold for it."""
+    """Give Gradio a temporary folder, and hide all of its settings in the environment."""
     before = {name: value for name, value in os.environ.items() if name.startswith('GRADIO_')}
     with tempfile.TemporaryDirectory(prefix='mmtbps_web_', ignore_cleanup_errors=True) as folder:
         for name in before:
@@ -90,7 +90,7 @@ def _own_folder() -> Iterator[None]:
 
 @contextmanager
 def _told_to_stop(stopped: threading.Event) -> Iterator[None]:
-    """Set an event on SIGINT and SIGTERM, so that what is open is closed."""
+    """Set an event on SIGINT and SIGTERM, so that everything open is closed."""
 
     def stop(*_: Any) -> None:
         stopped.set()

@@ -1,4 +1,4 @@
-"""What a visitor of the page may add to a gallery."""
+"""Checks of the images that a visitor adds to a gallery."""
 
 import hashlib
 import re
@@ -15,21 +15,21 @@ __all__ = ['UPLOAD_SUFFIXES', 'UploadLimits', 'keep_upload']
 
 _FORMATS = ('BMP', 'JPEG', 'PNG', 'WEBP')
 UPLOAD_SUFFIXES = ['.bmp', '.jpeg', '.jpg', '.png', '.webp']
-"""Endings that the page's file dialogue offers; what counts is the content."""
+"""File name extensions that the file dialogue offers; the check looks at the content."""
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How much a visitor may add at a time.
+    """Limits of an upload.
 
     Args:
-        megabytes: Size of a file. Defaults to 10, several times a camera's photo.
-        megapixels: Width times height, known before the image is unpacked: a small file can hold a huge one. Defaults
-            to 40, above today's telephones.
-        files: Files at a time. Defaults to 50, encoded within seconds on one core.
+        megabytes: Largest size of a file. Defaults to 10, several times that of a photograph.
+        megapixels: Largest width times height, checked before the image is decoded, since a small file can hold a huge
+            image. Defaults to 40, above the cameras of telephones.
+        files: Largest number of files at a time. Defaults to 50, which one core encodes within seconds.
 
     Raises:
-        ValueError: If one is not positive.
+        ValueError: If a limit is not positive.
     """
 
     megabytes: float = 10
@@ -43,20 +43,20 @@ class UploadLimits:
 
 
 def keep_upload(file: str | Path, folder: str | Path, limits: UploadLimits) -> Path:
-    """Check an uploaded file and keep its picture.
+    """Check an uploaded file and store its pixels.
 
-    Only pixels are kept, as a PNG: what else the file holds (place and time, other data behind the image) is not.
+    Only the pixels are stored, as a PNG; place, time and any other content of the file are dropped.
 
     Args:
         file: The uploaded file.
-        folder: Where to keep it; made if missing.
-        limits: What is too large.
+        folder: Where to store the image; created if missing.
+        limits: Limits of the upload.
 
     Returns:
-        The kept image, named after the file and its content: the same picture is kept once.
+        The stored image, named after the file and its content, so that the same pixels are stored once.
 
     Raises:
-        ValueError: If it is too large or no image that can be read; the message is for the visitor.
+        ValueError: If the file is too large or not a readable image; the message is for the visitor.
     """
     file = Path(file)
     if file.stat().st_size > limits.megabytes * 2**20:
@@ -65,7 +65,7 @@ def keep_upload(file: str | Path, folder: str | Path, limits: UploadLimits) -> P
         with Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f'{file.name} is no image of a type that is taken ({", ".join(_FORMATS)}).') from error
+        raise ValueError(f'{file.name} is not an image of an accepted type ({", ".join(_FORMATS)}).') from error
     if width * height > limits.megapixels * 1e6:
         raise ValueError(f'{file.name} has {width} x {height} pixels, above {limits.megapixels:g} megapixels.')
     try:
