@@ -1,8 +1,6 @@
 """Packaging of mmtbps; tool settings live in pyproject.toml."""
 
 import re
-import sysconfig
-from importlib.metadata import distributions
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -16,18 +14,6 @@ def read_version() -> str:
     return re.search(r"__version__ = '([^']+)'", text).group(1)
 
 
-def mmcv_requirement() -> str:
-    """Keep a full mmcv that is already installed; else ask for the lite one, which needs no compiler.
-
-    Both distributions install the same ``mmcv`` package, so asking for the lite one would overwrite the full one.
-    The look goes to the target's own site-packages: a build runs in an isolated environment. Compiled packages may
-    live apart from plain ones.
-    """
-    site_packages = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
-    installed = {dist.metadata['Name'] for dist in distributions(path=list(site_packages))}
-    return 'mmcv>=2.0.0,<2.4.0' if 'mmcv' in installed else 'mmcv-lite>=2.0.0,<2.4.0'
-
-
 def package_data() -> list[str]:
     """Configs and tools, which are linked into ``mmtbps/.mim`` so that an installed package carries them."""
     package = ROOT / 'mmtbps'
@@ -35,6 +21,14 @@ def package_data() -> list[str]:
     files = [str(path.relative_to(package)) for path in linked if path.is_file() and path.suffix != '.pyc']
     return [*files, '.mim/model-index.yml', 'py.typed']
 
+
+# The README says how to keep a full mmcv or the forks of OpenMMLab's packages, which these would replace.
+OPENMMLAB = [
+    'mmengine>=0.10.4,<1.0',
+    # No compiled operator is needed, so the distribution that needs no compiler; its module is `mmcv` all the same.
+    'mmcv-lite>=2.0.0,<2.4.0',
+    'mmpretrain>=1.2.0,<2.0',
+]
 
 # Exported models: writing and running them.
 DEPLOY = ['onnx>=1.16', 'onnxruntime>=1.17']
@@ -44,6 +38,27 @@ SEARCH = ['faiss-cpu>=1.11', 'pymilvus>=3.0,<4', 'milvus-lite>=3.2,<4']
 
 # The web page.
 DEMO = ['gradio>=6.31,<7']
+
+# Maps of embeddings by t-SNE.
+TSNE = ['scikit-learn']
+
+# Tables of words of other encoders than CLIP's.
+WORDS = ['sentence-transformers']
+
+TESTS = [
+    'pytest>=8',
+    'pytest-cov>=6',
+    'hypothesis',
+    'ruff',
+    'mypy',
+    'import-linter>=2.4',
+    'grimp',
+    'pyyaml',
+    'tensorboard',
+    'timm',
+    # Drives the browser that tests the web page.
+    'selenium',
+]
 
 setup(
     name='mmtbps',
@@ -56,14 +71,17 @@ setup(
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
     package_data={'mmtbps': package_data()},
     install_requires=[
-        'torch>=2.4',
+        *OPENMMLAB,
+        'torch>=2.6',
         'torchvision',
-        'mmengine>=0.10.4,<1.0',
-        mmcv_requirement(),
-        'mmpretrain>=1.2.0,<2.0',
         'open_clip_torch>=3.0,<4.0',
         'numpy>=1.24',
+        'filelock',
+        'matplotlib',
+        'opencv-python',
         'packaging',
+        'pillow',
+        'safetensors',
         'terminaltables',
         # MMEngine resolves `_base_ = 'package::...'` with pkg_resources, which setuptools 81 dropped.
         'setuptools>=77.0.3,<81',
@@ -72,8 +90,8 @@ setup(
         'deploy': DEPLOY,
         'search': SEARCH,
         'demo': DEMO,
-        # Selenium drives the browser that tests the web page.
-        'tests': ['pytest', 'hypothesis', 'scipy', 'ruff', 'mypy', 'tensorboard', 'selenium', *DEPLOY, *SEARCH, *DEMO],
-        'docs': ['matplotlib'],
+        'tsne': TSNE,
+        'words': WORDS,
+        'tests': [*TESTS, *DEPLOY, *SEARCH, *DEMO, *TSNE],
     },
 )

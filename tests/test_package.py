@@ -2,16 +2,13 @@
 
 import importlib
 import os
-import runpy
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import mmengine.registry
 import pytest
-import setuptools
 from mmpretrain.models import ResNet
 
 import mmtbps
@@ -65,33 +62,6 @@ def test_another_project_inherits_a_config_of_a_wheel(tmp_path, archived):
     pip = [sys.executable, '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation', '--target', str(site)]
     subprocess.run([*pip, str(source)], check=True, capture_output=True)
     assert Path(_run_downstream(project, PYTHONPATH=str(site))) == site
-
-
-@pytest.mark.parametrize(
-    ('installed', 'folder', 'wanted'),
-    [
-        ('mmcv', 'purelib', 'mmcv'),
-        ('mmcv', 'platlib', 'mmcv'),
-        ('mmcv_lite', 'purelib', 'mmcv-lite'),
-        ('', '', 'mmcv-lite'),
-    ],
-)
-def test_a_full_mmcv_that_is_there_is_kept(tmp_path, monkeypatch, installed, folder, wanted):
-    for name in ('purelib', 'platlib'):
-        (tmp_path / name).mkdir()
-    if installed:
-        info = tmp_path / folder / f'{installed}-2.1.0.dist-info'
-        info.mkdir()
-        (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {installed.replace("_", "-")}\nVersion: 2.1.0\n')
-    get_path = sysconfig.get_path
-    monkeypatch.setattr(
-        sysconfig, 'get_path', lambda name, *a, **k: str(tmp_path / name) if 'lib' in name else get_path(name, *a, **k)
-    )
-    arguments = {}
-    monkeypatch.setattr(setuptools, 'setup', lambda **kwargs: arguments.update(kwargs))
-    runpy.run_path(str(ROOT / 'setup.py'))
-    requirements = [text.split('>')[0] for text in arguments['install_requires']]
-    assert [name for name in requirements if name.startswith('mmcv')] == [wanted]
 
 
 @pytest.mark.parametrize('name', ['ResNet', 'mmpretrain.ResNet'])

@@ -36,7 +36,7 @@ def test_the_two_commands_stand_first():
         'python -m pip install -e . && python tools/train.py configs/cm_moco/cm-moco_tiny_toypedes.py\n',
         'python -m pip install -e ".[tests]" && python -m pytest\n',
     ]
-    assert re.findall(r'<!-- command: (\w+) -->\n```console', README) == ['main', 'tests']
+    assert re.findall(r'<!-- command: (\w+) -->\n```console', README) == ['main', 'tests', 'keep']
 
 
 @pytest.mark.parametrize('command', COMMANDS)

@@ -6,9 +6,10 @@ from importlib import metadata
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-# The first distribution name is the one to install; a maintained fork ships the same modules under another name.
+# The first distribution name is the one to install, as setup.py asks for it; a maintained fork ships the same modules
+# under another name.
 REQUIREMENTS: dict[str, tuple[tuple[str, ...], str]] = {
-    'torch': (('torch',), '>=2.4'),
+    'torch': (('torch',), '>=2.6'),
     'mmengine': (('mmengine', 'mmengine-lite', 'onedl-mmengine'), '>=0.10.4,<1.0'),
     'mmcv': (('mmcv-lite', 'mmcv', 'onedl-mmcv', 'onedl-mmcv-lite'), '>=2.0.0,<2.4.0'),
     'mmpretrain': (('mmpretrain', 'onedl-mmpretrain'), '>=1.2.0,<2.0'),
