@@ -33,8 +33,8 @@ THIN = {
     'convnext.py': {f'{IMAGE}.arch': dict(_delete_=True, depths=[1, 1, 1, 1], channels=[4, 4, 4, 8]), LENGTH: 8},
     'swin.py': {f'{IMAGE}.arch': dict(_delete_=True, embed_dims=4, depths=[1, 1, 2, 1], num_heads=[1] * 4), LENGTH: 32},
     'open_clip_towers.py': {
-        **{f'{IMAGE}.arch': dict(IMAGE_ARCH, _delete_=True), LENGTH: 16},
-        **{'text_stream.backbone.arch': dict(TEXT_ARCH, _delete_=True), 'text_projection.in_channels': 16},
+        **{f'{IMAGE}.arch': dict(IMAGE_ARCH, _delete_=True), 'heads.identity.in_channels': 16, 'queue.dim': 16},
+        'text_stream.backbone.arch': dict(TEXT_ARCH, _delete_=True),
     },
     'open_clip_words.py': {
         **{f'{IMAGE}.layers': [1, 1, 1, 1], f'{IMAGE}.width': 8, f'{IMAGE}.output_dim': 16, LENGTH: 16},
@@ -135,9 +135,9 @@ def test_at_full_size_the_feature_has_the_length_that_the_page_says(name, projec
         cfg.model.text_stream.backbone.type = 'WordEmbedding'
     model = MODELS.build(resolve_data_sizes(cfg, META).model)
     with torch.no_grad():
-        assert model.encode_image(torch.rand(1, 3, 384, 128)).shape == (1, 256)
+        assert model.encode_image(torch.rand(1, 3, 384, 128)).shape == (1, model.queue.dim)
     if name == 'open_clip_towers.py':
-        assert model.text_stream.backbone.text_projection.shape[1] == cfg.model.text_projection.in_channels
+        assert model.text_stream.backbone.text_projection.shape[1] == model.queue.dim == 512
 
 
 def test_every_file_is_carried_out():
