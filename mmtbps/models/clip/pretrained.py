@@ -96,7 +96,7 @@ class CLIPPretrainedInit:
         """Demand that names and shapes fit, but for the names to ignore."""
         own = module.state_dict()
         unmatched = [name for name in own.keys() ^ state.keys() if name.split('.')[-1] not in _OPTIONAL]
-        unmatched += weights.strangers()
+        unmatched += weights.unexpected_keys()
         idle = [pattern for pattern in self.ignore if not any(fnmatch(name, pattern) for name in unmatched)]
         faults = [
             f'{name}: only in the {"backbone" if name in own else "weights"}'

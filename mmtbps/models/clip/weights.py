@@ -65,7 +65,7 @@ class CLIPWeights:
             )
         return found
 
-    def strangers(self) -> list[str]:
+    def unexpected_keys(self) -> list[str]:
         """Names that belong to neither tower, nor to the scale between them."""
         known = {'visual', 'text', 'logit_bias', 'logit_scale', 'attn_mask', *_TEXT_PARTS}
         return [name for name in self.state_dict if name.split('.')[0] not in known]

@@ -27,7 +27,7 @@ def _build(config: dict | None) -> nn.Module:
     return nn.Identity() if config is None else MODELS.build(config)
 
 
-def _facts_of_pairs(samples: list[DataSample], device: torch.device) -> dict[str, Tensor]:
+def _fields_of_samples(samples: list[DataSample], device: torch.device) -> dict[str, Tensor]:
     """Identities of the samples, (N,), and their places in the data set where known."""
     names = {'person_ids': 'person_id', 'indices': 'sample_idx'}
     return {
@@ -213,7 +213,7 @@ class DualStreamRetriever(BaseModel):
                 f'training takes one caption and one data sample per image, got {len(images)} images, {len(tokens)} '
                 f'captions and {len(data_samples)} samples; use a data set with test_mode=False'
             )
-        pairs = self.embed_pairs(inputs, **_facts_of_pairs(data_samples, images.device))
+        pairs = self.embed_pairs(inputs, **_fields_of_samples(data_samples, images.device))
         return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
