@@ -26,7 +26,7 @@ def package_data() -> list[str]:
 OPENMMLAB = [
     'mmengine>=0.10.4,<1.0',
     # No compiled operator is needed, so the distribution that needs no compiler; its module is `mmcv` all the same.
-    'mmcv-lite>=2.0.0,<2.4.0',
+    'mmcv-lite>=2.0.1,<2.4.0',
     'mmpretrain>=1.2.0,<2.0',
 ]
 

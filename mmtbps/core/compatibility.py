@@ -11,7 +11,7 @@ from packaging.version import Version
 REQUIREMENTS: dict[str, tuple[tuple[str, ...], str]] = {
     'torch': (('torch',), '>=2.6'),
     'mmengine': (('mmengine', 'mmengine-lite', 'onedl-mmengine'), '>=0.10.4,<1.0'),
-    'mmcv': (('mmcv-lite', 'mmcv', 'onedl-mmcv', 'onedl-mmcv-lite'), '>=2.0.0,<2.4.0'),
+    'mmcv': (('mmcv-lite', 'mmcv', 'onedl-mmcv', 'onedl-mmcv-lite'), '>=2.0.1,<2.4.0'),
     'mmpretrain': (('mmpretrain', 'onedl-mmpretrain'), '>=1.2.0,<2.0'),
 }
 
