@@ -43,7 +43,7 @@ def project(tmp_path, monkeypatch):
     crops = draw_crops(tmp_path / 'crops')
     (tmp_path / 'sentences.csv').write_text('sentence\na man in black\n"a woman, a red bag"\n')
     rows = [f'{path},c{path.parent.name[-1]}' for path in sorted(crops.rglob('*.png'))]
-    (tmp_path / 'facts.csv').write_text('\n'.join(['path,camera', *rows]))
+    (tmp_path / 'metadata.csv').write_text('\n'.join(['path,camera', *rows]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'analysis_tools'))
     return tmp_path

@@ -1,4 +1,4 @@
-"""Encode the images of a gallery with any number of processes, into numbered files for tools/search.py index."""
+"""Encode images with any number of processes, into shards for tools/search.py index --from-shards."""
 
 import argparse
 import os
@@ -16,15 +16,15 @@ from mmtbps.search.shard_set import extract_shards
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('gallery', help='folder of images')
+    parser.add_argument('images', help='folder of images')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument('--checkpoint', required=True, help='weights of the model')
-    parser.add_argument('--out', required=True, help='folder for the files, shared by all processes')
-    parser.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL with a column path; the others are facts')
-    parser.add_argument('--pattern', help=r"facts from paths: a regular expression such as '(?P<camera>c\d+)_'")
-    parser.add_argument('--shard-size', type=int, default=8192, help='images in a file (default: %(default)s)')
-    parser.add_argument('--batch-size', type=int, default=64, help='images encoded at a time (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=2, help='loading processes of each one (default: %(default)s)')
+    parser.add_argument('--out', required=True, help='folder of the shards, shared by all processes')
+    parser.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL of metadata with a column path')
+    parser.add_argument('--pattern', help=r"metadata from paths: a regular expression such as '(?P<camera>c\d+)_'")
+    parser.add_argument('--shard-size', type=int, default=8192, help='images per shard (default: %(default)s)')
+    parser.add_argument('--batch-size', type=int, default=64, help='images per batch (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=2, help='loading processes per process (default: %(default)s)')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
@@ -33,20 +33,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 2 if what was asked for cannot be done."""
+    """Run the tool; return 2 after an error."""
     args = parse_args(argv)
     start_processes(args.launcher)
     device = f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu'
     try:
         encoder = ModelEncoder(args.config, args.checkpoint, device)
-        images = list_gallery(args.gallery, MetadataSource(args.metadata, args.pattern))
+        images = list_gallery(args.images, MetadataSource(args.metadata, args.pattern))
         manifest = extract_shards(encoder, images, args.out, args.shard_size, args.batch_size, args.workers)
     except (OSError, ValueError) as error:
         print(f'extract.py: {error}', file=sys.stderr)
         return 2
     if is_main_process():
         counts = [sum(entry[key] for entry in manifest['shards']) for key in ('images', 'broken')]
-        print(f'{counts[0]} images in {len(manifest["shards"])} files, {counts[1]} broken ones left out')
+        print(f'{counts[0]} images in {len(manifest["shards"])} shards, {counts[1]} broken images left out')
     return 0
 
 

@@ -17,48 +17,48 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
-    index = commands.add_parser('index', help='encode images; run again, it takes in what is new, changed or gone')
+    index = commands.add_parser('index', help='encode images into a gallery; a second run updates it')
     index.set_defaults(run=run_index)
-    index.add_argument('gallery', nargs='*', help='folders or image files')
+    index.add_argument('images', nargs='*', help='folders or image files')
     index.add_argument('--config', help='config of the model')
     index.add_argument('--checkpoint', help='weights of the model')
-    index.add_argument('--onnx', metavar='FOLDER', help='an exported model, in place of config and checkpoint')
-    index.add_argument('--out', required=True, metavar='INDEX', help='folder of the index')
-    index.add_argument('--from-shards', metavar='FOLDER', help='take over what tools/extract.py made, without a model')
-    index.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL with a column path; the others are facts')
-    index.add_argument('--pattern', help=r"facts from paths: a regular expression such as '(?P<camera>c\d+)_'")
+    index.add_argument('--onnx', metavar='FOLDER', help='an exported model, instead of config and checkpoint')
+    index.add_argument('--out', required=True, metavar='GALLERY', help='folder of the gallery')
+    index.add_argument('--from-shards', metavar='FOLDER', help='add features that tools/extract.py extracted')
+    index.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL of metadata with a column path')
+    index.add_argument('--pattern', help=r"metadata from paths: a regular expression such as '(?P<camera>c\d+)_'")
     index.add_argument('--index', metavar='TYPE', help='ExactIndex (default), FaissFlat, FaissHNSW, FaissIVFPQ, ...')
     index.add_argument('--index-options', nargs='+', action=DictAction, default={}, help='its arguments: key=value ...')
-    index.add_argument('--batch-size', type=int, default=64, help='images encoded at a time (default: %(default)s)')
+    index.add_argument('--batch-size', type=int, default=64, help='images per batch (default: %(default)s)')
     index.add_argument('--workers', type=int, default=2, help='processes that load images (default: %(default)s)')
     index.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
 
     query = commands.add_parser('query', help='find images')
     query.set_defaults(run=run_query)
-    query.add_argument('index', help='folder of the index')
+    query.add_argument('gallery', help='folder of the gallery')
     query.add_argument('sentences', nargs='*', help='descriptions of a person')
     query.add_argument('--csv', metavar='TABLE', help='read sentences from the column sentence of a CSV or JSONL')
     query.add_argument('--image', help='search with an image file instead')
-    query.add_argument('--topk', type=int, help='images for each sentence (default: 10, or all if there are fewer)')
-    query.add_argument('--min-score', type=float, help='least cosine of a match; without any the answer is "no match"')
+    query.add_argument('--topk', type=int, help='images per sentence (default: 10, or all if there are fewer)')
+    query.add_argument('--min-score', type=float, help='lowest cosine of a result; without one "no match" is printed')
     query.add_argument('--where', nargs='+', metavar='CONDITION', help="such as 'camera = c1' 'time >= 1200'")
     query.add_argument('--rerank', metavar='TYPE', help='NeighborJaccard, KReciprocal or QueryExpansion')
-    query.add_argument('--show', metavar='PNG', help='draw the answer')
-    query.add_argument('--json', action='store_true', help='print the answers as JSON')
-    query.add_argument('--out', metavar='CSV', help='write the answers to this file')
-    query.add_argument('--checkpoint', help='where the weights are now, if they have been moved')
+    query.add_argument('--show', metavar='PNG', help='draw the results')
+    query.add_argument('--json', action='store_true', help='print the results as JSON')
+    query.add_argument('--out', metavar='CSV', help='write the results to this file')
+    query.add_argument('--checkpoint', help='weights of the model, if they have been moved')
     query.add_argument(
-        '--onnx', metavar='FOLDER', help='run this exported model in place of the one noted in the index'
+        '--onnx', metavar='FOLDER', help='run this exported model instead of the one stored in the gallery'
     )
     query.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
 
-    remove = commands.add_parser('remove', help='take images out of an index; the files stay')
+    remove = commands.add_parser('remove', help='remove images from a gallery; the files stay')
     remove.set_defaults(run=run_remove)
-    remove.add_argument('index', help='folder of the index')
+    remove.add_argument('gallery', help='folder of the gallery')
     remove.add_argument('paths', nargs='+', help='image files or folders')
     # argparse takes no more words for a list that may be empty once an option has come.
     args, rest = parser.parse_known_args(argv)
-    words = {'index': 'gallery', 'query': 'sentences'}.get(args.command)
+    words = {'index': 'images', 'query': 'sentences'}.get(args.command)
     if rest and (words is None or any(word.startswith('-') for word in rest)):
         parser.error(f'unrecognized arguments: {" ".join(rest)}')
     if words is not None:
@@ -72,32 +72,31 @@ def exported_model(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_index(args: argparse.Namespace) -> None:
-    """Make an index or bring it up to date."""
+    """Create or update a gallery."""
     kind = dict(args.index_options, type=args.index) if args.index else None
     if args.from_shards:
         encoder = dict(read_shard_manifest(args.from_shards)['encoder'], device=args.device)
         print(Searcher(encoder, kind).gallery.add_shards(args.from_shards, args.out))
         return
-    if not args.gallery or not (args.onnx or (args.config and args.checkpoint)):
-        raise ValueError('index needs a gallery and --config and --checkpoint, or --onnx; or else --from-shards.')
+    if not args.images or not (args.onnx or (args.config and args.checkpoint)):
+        raise ValueError('index needs images with --config and --checkpoint or with --onnx, or else --from-shards.')
     if args.onnx:
         searcher = Searcher(exported_model(args), kind)
     else:
         searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
-    for gallery in args.gallery:
-        print(
-            searcher.index(gallery, args.out, metadata=metadata, batch_size=args.batch_size, num_workers=args.workers)
-        )
+    options = dict(metadata=metadata, batch_size=args.batch_size, num_workers=args.workers)
+    for images in args.images:
+        print(searcher.index(images, args.out, **options))
 
 
 def run_query(args: argparse.Namespace) -> None:
-    """Answer sentences or an image."""
+    """Search with sentences or an image."""
     sentences = [*args.sentences, *(read_sentences(args.csv) if args.csv else [])]
     if bool(sentences) == bool(args.image):
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
     encoder = exported_model(args) if args.onnx else None
-    searcher = Searcher.load(args.index, encoder, args.checkpoint, args.device)
+    searcher = Searcher.load(args.gallery, encoder, args.checkpoint, args.device)
     topk = max(1, min(10, len(searcher))) if args.topk is None else args.topk
     options = dict(topk=topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
     if args.image:
@@ -119,13 +118,13 @@ def run_query(args: argparse.Namespace) -> None:
 
 
 def run_remove(args: argparse.Namespace) -> None:
-    """Take images out of an index."""
-    searcher = Searcher.load(args.index)
+    """Remove images from a gallery."""
+    searcher = Searcher.load(args.gallery)
     print(f'{searcher.gallery.remove(args.paths)} images removed, {len(searcher)} left')
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 2 if what was asked for cannot be done."""
+    """Run the tool; return 2 after an error."""
     args = parse_args(argv)
     try:
         args.run(args)

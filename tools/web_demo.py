@@ -1,4 +1,4 @@
-"""Search a gallery from a web page on this machine. Make the index first with tools/search.py index."""
+"""Search galleries from a web page on this machine. Create them with tools/search.py index."""
 
 import argparse
 import sys
@@ -10,11 +10,13 @@ from mmtbps.search.web import EXAMPLES, Galleries, UploadLimits, serve
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('indexes', nargs='+', metavar='INDEX', help='folder of an index; the page offers all')
-    parser.add_argument('--host', default='127.0.0.1', help='address to listen at (default: %(default)s, this machine)')
-    parser.add_argument('--port', type=int, help='its port (default: the first free one from 7860)')
-    parser.add_argument('--examples', nargs='*', default=EXAMPLES, metavar='SENTENCE', help='sentences to click')
-    parser.add_argument('--read-only', action='store_true', help='take no images from visitors')
+    parser.add_argument('galleries', nargs='+', metavar='GALLERY', help='folder of a gallery; the page offers all')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine)')
+    parser.add_argument('--port', type=int, help='port to listen on (default: the first free one from 7860)')
+    parser.add_argument(
+        '--examples', nargs='*', default=EXAMPLES, metavar='SENTENCE', help='sentences offered for a click'
+    )
+    parser.add_argument('--read-only', action='store_true', help='do not let visitors add images')
     limits = UploadLimits()
     parser.add_argument(
         '--max-megabytes', type=float, default=limits.megabytes, help='size of an added file (default: %(default)s)'
@@ -22,7 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--max-files', type=int, default=limits.files, help='files added at a time (default: %(default)s)'
     )
-    parser.add_argument('--checkpoint', help='where the weights are now, if they have been moved')
+    parser.add_argument('--checkpoint', help='weights of the model, if they have been moved')
     parser.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
     return parser.parse_args(argv)
 
@@ -32,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
-        serve(Galleries.load(args.indexes, args.checkpoint, args.device, limits), args.host, args.port, args.examples)
+        serve(Galleries.load(args.galleries, args.checkpoint, args.device, limits), args.host, args.port, args.examples)
     except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         print(f'web_demo.py: {error}', file=sys.stderr)
         return 2

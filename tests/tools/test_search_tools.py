@@ -75,8 +75,8 @@ def test_words_may_stand_before_and_behind_options():
     for argv in (['I', 'a man', 'a woman', '--topk', '3'], ['I', '--topk', '3', 'a man', 'a woman'],
                  ['I', 'a man', '--topk', '3', 'a woman']):  # fmt: skip
         args = parse_args(['query', *argv])
-        assert (args.index, args.sentences, args.topk) == ('I', ['a man', 'a woman'], 3)
-    assert parse_args(['index', '--out', 'I', 'crops', '--config', 'c', 'more']).gallery == ['crops', 'more']
+        assert (args.gallery, args.sentences, args.topk) == ('I', ['a man', 'a woman'], 3)
+    assert parse_args(['index', '--out', 'I', 'crops', '--config', 'c', 'more']).images == ['crops', 'more']
     for argv in (['query', 'I', 'a man', '--top', '3', '--gpu'], ['remove', '--gpu', 'I', 'a.png']):
         with pytest.raises(SystemExit):
             parse_args(argv)
@@ -148,7 +148,7 @@ def test_the_progress_bar_ends_its_line(files, tmp_path, capsys):
 def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
     crops, config, checkpoint = files
     arguments = ['--config', config, '--checkpoint', checkpoint, '--out', tmp_path / 'shards', '--shard-size', 5]
-    assert run('extract.py', crops, *arguments) == '12 images in 3 files, 0 broken ones left out\n'
+    assert run('extract.py', crops, *arguments) == '12 images in 3 shards, 0 broken images left out\n'
     kind = ['--index', 'FaissHNSW', '--index-options', 'neighbors=8']
     other = tmp_path / 'other'
     assert '12 new' in run('search.py', 'index', '--from-shards', tmp_path / 'shards', '--out', other, *kind)
@@ -170,7 +170,7 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
         (['query', 'INDEX', SENTENCES[0], '--rerank', 'Jaccard'], 'known are KReciprocal, NeighborJaccard, Quer'),
         (['remove', 'INDEX', 'nowhere.png'], 'nowhere.png is not in the gallery'),
         (['index', 'EMPTY', '--config', 'CONFIG', '--checkpoint', 'CHECKPOINT', '--out', 'NEW'], 'no image in'),
-        (['index', 'CROPS', '--out', 'NEW'], 'index needs a gallery and --config and --checkpoint'),
+        (['index', 'CROPS', '--out', 'NEW'], 'index needs images with --config and --checkpoint'),
         (['index', '--from-shards', 'EMPTY', '--out', 'NEW'], 'the extraction is not finished'),
     ],
 )  # fmt: skip
