@@ -2,12 +2,14 @@
 
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights, weights_key
 from mmtbps.core.files import write_atomically
@@ -61,13 +63,8 @@ def publish_checkpoint(
             f'{source} has no weights of {", ".join(encoders)}; its own are of {", ".join(sorted(parts))}. Convert it '
             'first if it is of another code base, or name the encoders that it has.'
         )
-    for name in [name for name in weights if name.split('.')[0] not in encoders]:
-        del weights[name]
-    for name, value in weights.items():
-        # A view would take along all of what it is a view of.
-        weights[name] = value.clone() if isinstance(value, torch.Tensor) else value
     buffer = io.BytesIO()
-    torch.save(dict(meta=checkpoint.get('meta', {}), state_dict=weights), buffer)
+    torch.save(dict(meta=checkpoint.get('meta', {}), state_dict=_only(weights, encoders)), buffer)
     content = buffer.getvalue()
     target = Path(target)
     path = target.with_name(f'{target.name.removesuffix(".pth")}-{hashlib.sha256(content).hexdigest()[:8]}.pth')
@@ -79,3 +76,16 @@ def publish_checkpoint(
         (*(f'{part} ({count})' for part, count in parts.items() if part not in encoders), *entries),
         tuple(name for name in encoders if name not in parts),
     )
+
+
+def _only(weights: dict[str, Any], encoders: Sequence[str]) -> dict[str, Any]:
+    """Weights of the encoders, and the versions of their modules."""
+
+    def kept(items: Mapping[str, Any]) -> OrderedDict[str, Any]:
+        return OrderedDict((name, value) for name, value in items.items() if name.split('.')[0] in encoders)
+
+    result = kept(weights)
+    result._metadata = kept(weights._metadata)  # type: ignore[attr-defined]
+    # A view would take along all of what it is a view of.
+    result.update((name, value.clone()) for name, value in result.items() if isinstance(value, Tensor))
+    return result

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights, weights_key
 from mmtbps.core.files import AtomicLocalBackend, write_atomically
 
 
@@ -90,3 +92,55 @@ def test_atomic_write_replaces_and_respects_the_umask(tmp_path):
 def test_plain_pickle_protocol_is_what_the_guard_sees():
     """The guard stands for builtins.getattr: HistoryBuffer must still pickle its methods through it."""
     assert b'getattr' in pickle.dumps(HistoryBuffer([1.0], [1]), protocol=2)
+
+
+ONE, OTHER = {'a.weight': torch.ones(1)}, {'a.weight': torch.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'key'),
+    [
+        (ONE, None),
+        ({'module.module._orig_mod.a.weight': ONE['a.weight']}, None),
+        ({'state_dict': ONE, 'optimizer': {'state': {}, 'param_groups': []}, 'meta': {}}, 'state_dict'),
+        ({'model': {'state_dict': ONE}, 'epoch': 60}, 'model'),
+        ({'model': 'ViT-B/16', 'state_dict': ONE}, 'state_dict'),
+        # MMEngine's EMAHook stores the averaged weights as state_dict.
+        ({'state_dict': ONE, 'ema_state_dict': {'module.a.weight': OTHER['a.weight'], 'steps': OTHER}}, 'state_dict'),
+        ({'model_ema': ONE, 'rng_state': torch.ones(3)}, 'model_ema'),
+    ],
+)
+def test_weights_are_found_in_their_wrappers(checkpoint, key):
+    assert unwrap_weights(checkpoint) == ONE
+    assert weights_key(checkpoint) == key
+
+
+def test_a_real_averaged_model():
+    model = nn.Linear(2, 2)
+    weights = unwrap_weights(AveragedModel(nn.DataParallel(model)).state_dict())
+    assert torch.equal(weights['weight'], model.weight)
+    assert weights.keys() == {'weight', 'bias', 'n_averaged'}
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'message'),
+    [
+        ({'model': ONE, 'model_ema': OTHER}, r'holds several sets of weights: model, model_ema\. Save the one'),
+        ({'model': ONE, 'state_dict': OTHER}, 'several sets of weights: state_dict, model'),
+        ({'a.weight': ONE['a.weight'], 'module.a.weight': OTHER['a.weight']}, r'has a\.weight twice'),
+        ({'epoch': 3, 'a.weight': ONE['a.weight']}, r"holds no plain weights: \['epoch'\] are no tensors"),
+        ({}, 'holds no plain weights: it is empty'),
+    ],
+)
+def test_what_is_no_one_set_of_weights_is_refused(checkpoint, message):
+    with pytest.raises(ValueError, match=f'a.pth {message}' if message.startswith('holds') else message):
+        unwrap_weights(checkpoint, 'a.pth')
+
+
+def test_versions_of_modules_come_along(tmp_path):
+    """By them torch knows, for instance, whether norms counted their batches yet."""
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    torch.save({'state_dict': nn.DataParallel(model).state_dict()}, tmp_path / 'a.pth')
+    weights = unwrap_weights(load_checkpoint_file(tmp_path / 'a.pth'))
+    assert weights._metadata == model.state_dict()._metadata
+    assert weights._metadata['0'] == {'version': 2}

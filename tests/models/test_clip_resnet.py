@@ -55,7 +55,7 @@ def test_resizing_to_the_same_grid_changes_nothing():
 
 
 def test_an_embedding_of_no_square_grid_is_refused():
-    with pytest.raises(ValueError, match='7 rows is not one row plus a square grid'):
+    with pytest.raises(ValueError, match='7 rows, which is not one plus a square grid'):
         resize_positional_embedding(torch.randn(7, 6), (3, 3))
 
 
@@ -130,8 +130,9 @@ def test_what_is_frozen_does_not_move(frozen_stages, trained):
     model(torch.randn(4, 3, 32, 32)).square().sum().backward()
     optimizer.step()
     moved = {name for name, value in ours.state_dict().items() if not torch.equal(value, before[name])}
-    # The bias of the keys has gradient 0.
-    expected = {name for name in before if name.startswith(tuple(trained))} - {'attnpool.k_proj.bias'}
+    # The bias of the keys has gradient 0; the grid is no weight.
+    still = {'attnpool.k_proj.bias', 'attnpool.positional_grid'}
+    expected = {name for name in before if name.startswith(tuple(trained))} - still
     assert moved - {'attnpool.k_proj.bias'} == expected
 
 

@@ -6,9 +6,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tiny_search import WORDS, write_model
 
+from mmtbps.models import DualStreamRetriever
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
 from mmtbps.search import ModelEncoder
 
+VECTOR = torch.ones(2)
 SENTENCES = ['A man in a red coat.', 'a woman', 'a zebra with a bag and a hat']
 
 
@@ -65,17 +67,73 @@ def test_describes_itself_so_that_it_can_be_built_again(encoder):
     assert torch.equal(again.encode_texts(SENTENCES), encoder.encode_texts(SENTENCES))
 
 
-def test_fingerprint_changes_with_weights_model_and_preprocessing(encoder, tmp_path):
+def test_fingerprint_changes_with_weights_model_and_preprocessing(encoder, model_files, tmp_path):
     weights = ModelEncoder(*write_model(tmp_path / 'weights', seed=1)).fingerprint
     assert encoder.fingerprint.differences(weights) == ['weights']
-    heads = dict(alignment=dict(type='AlignmentHead', positive_scale=11.0))
-    model = ModelEncoder(*write_model(tmp_path / 'model', heads=heads)).fingerprint
-    assert 'model' in encoder.fingerprint.differences(model)
-    files = write_model(tmp_path / 'size')
-    config = Config.fromfile(files[0])
+    config = Config.fromfile(model_files[0])
+    config.model.image_stream.backbone.input_size = (64, 16)  # as many places
+    config.model.image_stream.backbone.init_cfg = dict(type='Pretrained', checkpoint='nowhere.pth')
+    stored = torch.load(model_files[1], weights_only=True)
+    stored['state_dict']['image_stream.backbone.attnpool.positional_grid'] = torch.tensor([4, 1])
+    torch.save(stored, tmp_path / 'other.pth')
+    assert encoder.fingerprint.differences(ModelEncoder(config, tmp_path / 'other.pth').fingerprint) == [
+        'weights',
+        'model',
+    ]
+    config = Config.fromfile(model_files[0])
     config.test_dataloader.dataset.pipeline[1].scale = (32, 48)
-    size = ModelEncoder(config, files[1]).fingerprint
-    assert encoder.fingerprint.differences(size) == ['preprocessing']
+    assert encoder.fingerprint.differences(ModelEncoder(config, model_files[1]).fingerprint) == ['preprocessing']
+
+
+def without(stored, *parts):
+    return {name: value for name, value in stored['state_dict'].items() if not name.startswith(parts)}
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda stored: dict(stored, state_dict=without(stored, 'heads.')),
+        lambda stored: dict(meta=stored['meta'], model={f'module.{k}': v for k, v in stored['state_dict'].items()}),
+        lambda stored: dict(stored, state_dict={**stored['state_dict'], 'queue.image': torch.ones(3), 'other': VECTOR}),
+        lambda stored: dict(
+            stored, state_dict={k: v for k, v in stored['state_dict'].items() if not k.endswith('num_batches_tracked')}
+        ),
+        lambda stored: dict(stored, state_dict={**stored['state_dict'], 'heads.identity.projection': VECTOR}),
+    ],
+    ids=['encoders alone', 'module', 'queue and what nobody knows', 'norms that do not count', 'other classes'],
+)
+def test_encoders_are_enough_and_alone_make_the_fingerprint(encoder, model_files, tmp_path, change):
+    torch.save(change(torch.load(model_files[1], weights_only=True)), tmp_path / 'other.pth')
+    other = ModelEncoder(model_files[0], tmp_path / 'other.pth')
+    assert other.fingerprint == encoder.fingerprint
+    assert torch.equal(other.encode_texts(SENTENCES), encoder.encode_texts(SENTENCES))
+
+
+def test_what_the_config_says_for_training_alone_does_not_count(encoder, model_files):
+    config = Config.fromfile(model_files[0])
+    config.model.image_stream.backbone.init_cfg = dict(type='Pretrained', checkpoint='nowhere.pth')
+    config.model.update(
+        type='CMMoCoRetriever',
+        heads=dict(contrastive=dict(type='ContrastiveHead')),
+        queue=dict(size=4, dim=16),
+        momentum=0.9,
+    )
+    assert ModelEncoder(config, model_files[1]).fingerprint == encoder.fingerprint
+
+
+@MODELS.register_module()
+class DoublingRetriever(DualStreamRetriever):
+    def encode_image(self, images):
+        return 2 * super().encode_image(images)
+
+
+def test_the_whole_config_of_a_class_that_encodes_otherwise_counts(encoder, model_files):
+    config = Config.fromfile(model_files[0])
+    config.model.type = 'DoublingRetriever'
+    first = ModelEncoder(config, model_files[1]).fingerprint
+    assert encoder.fingerprint.differences(first) == ['model']
+    config.model.heads = dict(alignment=dict(type='AlignmentHead'))
+    assert first.differences(ModelEncoder(config, model_files[1]).fingerprint) == ['model']
 
 
 @pytest.mark.parametrize('texts', [[], ['a man', '  '], ['...']])
@@ -89,11 +147,13 @@ def test_weights_of_another_model_are_refused(model_files, tmp_path):
     stored = torch.load(checkpoint, weights_only=True)
     stored['state_dict'].pop('image_projection.linear.weight')
     torch.save(stored, tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match=r'other.pth does not fit .*image_projection'):
+    with pytest.raises(
+        ValueError, match=r'other.pth does not fit .*: it lacks image_projection\.linear\.weight\. Take'
+    ):
         ModelEncoder(config, tmp_path / 'other.pth')
     stored['state_dict']['image_projection.linear.weight'] = torch.zeros(3, 3)
     torch.save(stored, tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match=r'other.pth does not fit .*size mismatch for image_projection.*\(0 more'):
+    with pytest.raises(ValueError, match=r'other.pth does not fit .*: size mismatch for image_projection\.linear'):
         ModelEncoder(config, tmp_path / 'other.pth')
 
 
