@@ -1,4 +1,4 @@
-"""Evaluation: pure ranking functions, re-rankers, metrics that gather and print, and reports."""
+"""Evaluation: ranking functions, re-rankers, metrics of MMEngine's evaluator, and files of features."""
 
 from .directions import Direction, both_directions, score_directions
 from .feature_file import Features, load_features, save_features

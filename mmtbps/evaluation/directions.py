@@ -1,4 +1,4 @@
-"""The two directions of search, text to image and image to text, as queries and gallery."""
+"""The two directions of retrieval, text to image and image to text."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,7 +12,14 @@ __all__ = ['Direction', 'both_directions', 'score_directions']
 
 
 class Direction(NamedTuple):
-    """Features and person ids of the queries, (Q, D) and (Q,), and of the gallery, (G, D) and (G,)."""
+    """Queries and gallery of one direction.
+
+    Attributes:
+        query_feats: Features of the queries (Q, D).
+        query_pids: Their person ids (Q,).
+        gallery_feats: Features of the gallery (G, D).
+        gallery_pids: Their person ids (G,).
+    """
 
     query_feats: Tensor
     query_pids: Tensor
@@ -23,16 +30,16 @@ class Direction(NamedTuple):
 def both_directions(
     image_feats: Tensor, image_pids: Tensor, text_feats: Tensor, text_images: Tensor
 ) -> dict[str, Direction]:
-    """Make the queries and the gallery of both directions.
+    """Assemble queries and gallery of both directions.
 
     ``t2i``: every caption is a query, every image is in the gallery. ``i2t``: every image that has captions is a query,
     every caption is in the gallery.
 
     Args:
         image_feats: Features (G, D) of the unique images.
-        image_pids: Their persons (G,).
+        image_pids: Their person ids (G,).
         text_feats: Features (Q, D) of the captions.
-        text_images: The row of each caption's own image (Q,).
+        text_images: Row of the image that each caption describes (Q,).
 
     Returns:
         The directions ``t2i`` and ``i2t``.
@@ -46,14 +53,14 @@ def both_directions(
 
 
 def score_directions(directions: dict[str, Direction], rerankers: Iterable[Reranker] = ()) -> dict[str, QueryScores]:
-    """Rank every direction plainly, by cosine similarity, and with every re-ranker.
+    """Rank every direction by cosine similarity and with every re-ranker.
 
     Args:
         directions: Queries and gallery by name.
-        rerankers: Each ranks every direction again. Defaults to none.
+        rerankers: Re-rankers, each applied to every direction. Defaults to none.
 
     Returns:
-        The queries' scores by ranking: ``t2i``, ``t2i+jaccard``, ..., ``i2t``, ...
+        Scores of the queries by ranking: ``t2i``, ``t2i+jaccard``, ..., ``i2t``, ...
     """
     scores = {}
     for name, (query, query_pids, gallery, gallery_pids) in directions.items():

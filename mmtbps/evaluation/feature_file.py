@@ -1,4 +1,4 @@
-"""The features of a test as a file, which says what made it."""
+"""Features of a test as a file, with their origin."""
 
 import hashlib
 import io
@@ -19,11 +19,16 @@ __all__ = ['Features', 'load_features', 'save_features']
 
 
 class Features(NamedTuple):
-    """All images of a split and their captions, in data set order.
+    """Features of all images and captions of a split, in data set order.
 
-    ``image_feats`` (G, D) and ``text_feats`` (Q, D) float32 are as the model gives them, not normalised;
-    ``image_pids`` (G,) int64; ``image_paths`` G and ``captions`` Q texts; ``text_images`` (Q,) int64, the row of each
-    caption's own image. ``meta`` says which model, checkpoint, config and data set made them.
+    Attributes:
+        image_feats: Embeddings of the images (G, D) float32, not normalised.
+        image_pids: Person ids of the images (G,) int64.
+        image_paths: Files of the G images.
+        text_feats: Embeddings of the captions (Q, D) float32, not normalised.
+        captions: The Q captions.
+        text_images: Row of the image that each caption describes (Q,) int64.
+        meta: Model, checkpoint, config and data set of the features, as far as known.
     """
 
     image_feats: Tensor
@@ -36,7 +41,7 @@ class Features(NamedTuple):
 
     @property
     def data_digest(self) -> str:
-        """Fingerprint of persons and captions: equal for tests of the same data, whatever the model or the folder."""
+        """Hash of persons and captions: equal for tests of the same data with any model and in any folder."""
         content = [self.image_pids.tolist(), self.text_images.tolist(), self.captions]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -50,7 +55,7 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
 
     Args:
         path: The file.
-        features: What to write; ``data_digest`` is added to ``meta``.
+        features: The features; ``data_digest`` is added to ``meta``.
     """
     meta = dict(features.meta, data_digest=features.data_digest)
     arrays: dict[str, Any] = {
@@ -74,8 +79,8 @@ def load_features(path: str | os.PathLike) -> Features:
         The features.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such file, is cut short, or its parts do not fit each other.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a file of features, is cut short, or its parts do not fit each other.
     """
     path = Path(path)
     if not path.is_file():
@@ -85,7 +90,7 @@ def load_features(path: str | os.PathLike) -> Features:
             arrays = {name: stored[name] for name in Features._fields}
         meta = json.loads(str(arrays['meta']))
     except Exception as error:
-        raise ValueError(f'{path} is no file of tools/test.py --dump ({error}); write it again.') from error
+        raise ValueError(f'{path} is not a file of tools/test.py --dump ({error}); write it again.') from error
     features = Features(
         **{name: torch.from_numpy(arrays[name]) for name in ('image_feats', 'image_pids', 'text_feats', 'text_images')},
         image_paths=arrays['image_paths'].tolist(),
@@ -96,5 +101,5 @@ def load_features(path: str | os.PathLike) -> Features:
     fits = len(features.image_pids) == len(features.image_paths) == images
     fits &= len(features.captions) == len(features.text_images) == texts
     if not fits or meta.get('data_digest') != features.data_digest:
-        raise ValueError(f'{path} was changed since it was written: its parts do not fit each other; write it again.')
+        raise ValueError(f'{path} was changed after it was written: its parts do not fit each other; write it again.')
     return features

@@ -1,4 +1,4 @@
-"""Figures as text."""
+"""Metrics as a text table."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ __all__ = ['format_figures']
 
 
 def format_figures(figures: Mapping[str, Mapping[str, float]], title: str | None = None) -> str:
-    """Lay figures out as one table.
+    """Format metrics as one table.
 
     Args:
-        figures: Figures in percent, by row and column; all rows have the same columns.
-        title: Written into the frame. Defaults to None: nothing.
+        figures: Metrics in percent, by row and column; all rows have the same columns.
+        title: Title in the frame. Defaults to None: no title.
 
     Returns:
         The table.

@@ -1,4 +1,4 @@
-"""A plane with the embeddings of a test."""
+"""Map of the embeddings of a test in a plane."""
 
 from pathlib import Path
 
@@ -18,38 +18,38 @@ _METHODS = ('pca', 'tsne')
 
 
 def project_to_plane(features: np.ndarray | Tensor, method: str = 'pca', seed: int = 0) -> np.ndarray:
-    """Lay normalised features out in a plane.
+    """Project normalised features to a plane.
 
     Args:
-        features: (N, D), of any length; what counts is their direction, as in search.
-        method: ``'pca'``, the two directions with the most variance, which keeps distances as far as a plane can and is
-            the same every time; or ``'tsne'`` (van der Maaten and Hinton, JMLR 2008; needs scikit-learn), which keeps
-            neighbours together and makes distances between groups meaningless. Defaults to ``'pca'``.
-        seed: Of t-SNE. Defaults to 0.
+        features: (N, D), normalised inside, since search uses their direction only.
+        method: ``'pca'``, the two directions of largest variance, which is deterministic and preserves distances as far
+            as a plane can; or ``'tsne'`` (van der Maaten and Hinton, JMLR 2008; needs scikit-learn), which preserves
+            neighbourhoods, but not distances between groups. Defaults to ``'pca'``.
+        seed: Seed of t-SNE. Defaults to 0.
 
     Returns:
         (N, 2).
 
     Raises:
-        ImportError: If scikit-learn is missing.
+        ImportError: If scikit-learn is not installed.
         ValueError: If the method is unknown or there are fewer than three features.
     """
     if method not in _METHODS:
         raise ValueError(f'method must be one of {_METHODS}, got {method!r}.')
     if len(features) < 3:
-        raise ValueError(f'There are {len(features)} features; a plane takes at least three.')
+        raise ValueError(f'There are {len(features)} features; a plane needs at least three.')
     unit = torch.nn.functional.normalize(torch.as_tensor(features, dtype=torch.float64))
     if method == 'tsne':
         try:
             from sklearn.manifold import TSNE
         except ImportError as error:
             raise ImportError('t-SNE needs scikit-learn. Run: python -m pip install scikit-learn') from error
-        # The perplexity of the paper's examples, as far as there are enough points.
+        # The perplexity of the paper's examples, or less if there are too few points.
         perplexity = min(30.0, (len(features) - 1) / 3)
         return TSNE(init='pca', perplexity=perplexity, random_state=seed).fit_transform(unit.numpy())
     centred = unit - unit.mean(0)
     directions = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -2:].flip(1)
-    # Either sign is right; the one whose largest entry is positive is always the same.
+    # The sign is arbitrary; making the largest entry positive fixes it.
     largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
     return (centred @ (directions * largest.sign())).numpy()
 
@@ -61,15 +61,15 @@ def draw_embedding_map(
     num_persons: int = 12,
     seed: int = 0,
 ) -> np.ndarray:
-    """Draw images and captions of some persons as points, a colour per person.
+    """Draw images and captions of some persons as points, in one colour per person.
 
     Args:
         features_file: File of :class:`mmtbps.evaluation.DumpFeatures`.
         out_file: Where to save the picture. Defaults to None: it is only returned.
-        method: See :func:`project_to_plane`.
-        num_persons: How many persons, evenly spread over the test set. Defaults to 12, whose colours one can tell
-            apart.
-        seed: Of t-SNE. Defaults to 0.
+        method: See :func:`project_to_plane`. Defaults to ``'pca'``.
+        num_persons: Number of persons, evenly spread over the test set. Defaults to 12, whose colours are easy to
+            distinguish.
+        seed: Seed of t-SNE. Defaults to 0.
 
     Returns:
         The picture, (H, W, 3) uint8, RGB.

@@ -1,4 +1,4 @@
-"""Pictures of a query and the images that were found for it."""
+"""Pictures of queries with their ranked images."""
 
 import io
 import textwrap
@@ -19,27 +19,27 @@ from mmtbps.evaluation import Features, load_features
 
 __all__ = ['RankedList', 'draw_ranked_lists', 'draw_ranking', 'rank_examples', 'render', 'show_person']
 
-_RIGHT, _WRONG, _NEUTRAL = '#1a9850', '#d73027', '#606060'
+_MATCH, _MISMATCH, _NEUTRAL = '#1a9850', '#d73027', '#606060'
 
 
 @dataclass(frozen=True)
 class RankedList:
-    """A query and its answer.
+    """A query and its ranked images.
 
     Args:
         row: Number of the query.
         caption: The sentence.
         images: Files of the images, best first.
         scores: Their similarities.
-        right: Whether each shows the person meant.
-        person_ids: The person on each.
+        matches: Whether each image shows the person of the query.
+        person_ids: The person on each image.
     """
 
     row: int
     caption: str
     images: list[str]
     scores: list[float]
-    right: list[bool]
+    matches: list[bool]
     person_ids: list[int]
 
 
@@ -47,7 +47,7 @@ def draw_ranking(
     caption: str,
     images: Sequence[str | np.ndarray],
     scores: Sequence[float],
-    right: Sequence[bool] | None = None,
+    matches: Sequence[bool] | None = None,
     out_file: str | Path | None = None,
     person_ids: Sequence[int | str] | None = None,
     query_image: str | np.ndarray | None = None,
@@ -55,14 +55,14 @@ def draw_ranking(
     """Draw a query and its ranked images from left to right.
 
     Args:
-        caption: The query, or what to write above when it is an image.
-        images: The ranked images, best first: files, or pictures (H, W, 3) uint8, BGR.
+        caption: The query, or the heading if the query is an image.
+        images: The ranked images, best first: files, or arrays (H, W, 3) uint8, BGR.
         scores: Their similarities to the query, written below them.
-        right: Whether each one shows the person meant; right answers are framed green, wrong ones red. Defaults to
-            None: nothing is known of the persons, frames are grey.
+        matches: Whether each image shows the person of the query; matches get a green frame, others a red one. Defaults
+            to None: unknown, all frames are grey.
         out_file: Where to save the picture. Defaults to None: it is only returned.
-        person_ids: Who is on each image, written below the score. Defaults to None: it is not written.
-        query_image: The image that was searched with, drawn on the left. Defaults to None: a sentence was.
+        person_ids: The person on each image, written below the score. Defaults to None: not written.
+        query_image: The query image, drawn on the left. Defaults to None: the query is a sentence.
 
     Returns:
         The picture, (H, W, 3) uint8, RGB.
@@ -70,10 +70,11 @@ def draw_ranking(
     Raises:
         ValueError: If the lists differ in length, or there is no image.
     """
-    lengths = {len(values) for values in (images, scores, right, person_ids) if values is not None}
+    lengths = {len(values) for values in (images, scores, matches, person_ids) if values is not None}
     if len(lengths) > 1 or not len(images):
         raise ValueError(
-            f'images ({len(images)}), scores ({len(scores)}), right and person_ids must be of one length, at least 1.'
+            f'images ({len(images)}), scores ({len(scores)}), matches and person_ids must have the same length, at '
+            'least 1.'
         )
     offset = 0 if query_image is None else 1
     columns = len(images) + offset
@@ -83,7 +84,7 @@ def draw_ranking(
     if query_image is not None:
         _frame(figure.add_subplot(1, columns, 1), query_image, 'black', 'query')
     for index, (image, score) in enumerate(zip(images, scores, strict=True)):
-        colour = _NEUTRAL if right is None else (_RIGHT if right[index] else _WRONG)
+        colour = _NEUTRAL if matches is None else (_MATCH if matches[index] else _MISMATCH)
         label = f'{index + 1}: {score:.3f}' + ('' if person_ids is None else f'\nid {person_ids[index]}')
         _frame(figure.add_subplot(1, columns, index + 1 + offset), image, colour, label)
     return render(figure, out_file)
@@ -97,11 +98,11 @@ def _frame(axes: Axes, image: str | np.ndarray, colour: str, label: str) -> None
 
 
 def show_person(axes: Axes, image: str | np.ndarray) -> None:
-    """Show a pedestrian without axes, in one shape for all, so that several read as a row.
+    """Show a pedestrian without axes, resized to one shape for all, so that several form a row.
 
     Args:
-        axes: Where to.
-        image: A file, or a picture (H, W, 3) uint8, BGR.
+        axes: The axes to draw on.
+        image: A file, or an array (H, W, 3) uint8, BGR.
     """
     picture = mmcv.imread(image, channel_order='rgb') if isinstance(image, str) else image[..., ::-1]
     axes.imshow(cv2.resize(np.ascontiguousarray(picture), (128, 384), interpolation=cv2.INTER_AREA))
@@ -109,7 +110,7 @@ def show_person(axes: Axes, image: str | np.ndarray) -> None:
 
 
 def render(figure: Figure, out_file: str | Path | None = None) -> np.ndarray:
-    """Turn a figure into a picture (H, W, 3) uint8, RGB, and save it whole or not at all if a file is given."""
+    """Render a figure as an array (H, W, 3) uint8, RGB, and write it atomically if a file is given."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     if out_file is not None:
@@ -124,8 +125,8 @@ def rank_examples(features: Features, num_queries: int, topk: int) -> list[Ranke
 
     Args:
         features: Features of the test.
-        num_queries: How many captions, evenly spread over the test set, hence the same ones every time.
-        topk: How many images each.
+        num_queries: Number of captions, evenly spread over the test set, hence the same ones every time.
+        topk: Number of images per caption.
 
     Returns:
         The lists; none if there is no caption.
@@ -146,7 +147,7 @@ def rank_examples(features: Features, num_queries: int, topk: int) -> list[Ranke
                 caption=features.captions[row],
                 images=[features.image_paths[index] for index in order],
                 scores=scores[order].tolist(),
-                right=(person_ids == features.image_pids[features.text_images[row]]).tolist(),
+                matches=(person_ids == features.image_pids[features.text_images[row]]).tolist(),
                 person_ids=person_ids.tolist(),
             )
         )
@@ -161,15 +162,15 @@ def draw_ranked_lists(
     Args:
         features_file: File of :class:`mmtbps.evaluation.DumpFeatures`.
         out_dir: Folder for the pictures ``query_<row>.png``.
-        num_queries: How many captions, evenly spread over the test set. Defaults to 10, a page.
-        topk: How many images each. Defaults to 8, which fit on a screen.
+        num_queries: Number of captions, evenly spread over the test set. Defaults to 10, a page.
+        topk: Number of images per caption. Defaults to 8, which fit on a screen.
 
     Returns:
-        The files.
+        The written files.
     """
     features, files = load_features(features_file), []
     for found in rank_examples(features, num_queries, topk):
         file = Path(out_dir) / f'query_{found.row:05d}.png'
-        draw_ranking(found.caption, found.images, found.scores, found.right, file, found.person_ids)
+        draw_ranking(found.caption, found.images, found.scores, found.matches, file, found.person_ids)
         files.append(file)
     return files

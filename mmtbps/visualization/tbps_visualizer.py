@@ -1,4 +1,4 @@
-"""MMEngine's visualizer with ranked lists."""
+"""MMEngine's visualizer, extended by ranked lists."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ['TBPSVisualizer']
 
 @VISUALIZERS.register_module()
 class TBPSVisualizer(Visualizer):
-    """Draws queries with their ranked images and hands the pictures to every backend (files, TensorBoard, W&B, ...).
+    """Draws queries with their ranked images and passes the pictures to every backend (files, TensorBoard, W&B, ...).
 
     Arguments are those of :class:`mmengine.visualization.Visualizer`.
     """
@@ -31,15 +31,15 @@ class TBPSVisualizer(Visualizer):
         step: int = 0,
         **options: Any,
     ) -> np.ndarray:
-        """Draw a query and its answer.
+        """Draw a query and its ranked images.
 
         Args:
-            name: What the backends call the picture.
-            caption: See :func:`~mmtbps.visualization.draw_ranking`, as all that follow.
+            name: Name of the picture in the backends.
+            caption: The query; see :func:`~mmtbps.visualization.draw_ranking` for this and the following arguments.
             images: Ranked images.
-            scores: Their scores.
-            step: Which step of training it belongs to. Defaults to 0.
-            **options: ``right``, ``person_ids``, ``query_image`` and ``out_file``.
+            scores: Their similarities.
+            step: Training step of the picture. Defaults to 0.
+            **options: ``matches``, ``person_ids``, ``query_image`` and ``out_file``.
 
         Returns:
             The picture, (H, W, 3) uint8, RGB; None in all processes but the first, which draw nothing.

@@ -100,7 +100,7 @@ def test_page_shows_the_worst_queries_and_needs_nothing_else(features, tmp_path)
         kinds = [kind for kind, _ in card['images']]
         assert kinds[0] == 'own'
         assert len(kinds) == 11
-        assert [*kinds[1:], 'right'].index('right') + 1 == min(rank, 11)
+        assert [*kinds[1:], 'match'].index('match') + 1 == min(rank, 11)
         caption = re.sub(r'^rank \d+', '', card['text'])
         own = int(features.text_images[features.captions.index(caption)])
         data = base64.b64decode(card['images'][0][1].split(',')[1])
@@ -144,7 +144,7 @@ def test_comparison_counts_what_changed(tmp_path):
     assert t2i.changes[0].before / t2i.changes[0].after == max(a / b for a, b in pairs)
     assert all(pairs[one.captions.index(c.query)] == (c.before, c.after) for c in t2i.changes)
     text = format_comparison(t2i)
-    assert f'became right in {t2i.gained} queries and wrong in {t2i.lost}' in text
+    assert f'only in B for {t2i.gained} queries, only in A for {t2i.lost}' in text
     assert f'{b - a:+.2f}' in text
 
 
@@ -164,10 +164,10 @@ def test_reports_about_different_data_are_not_compared(features, tmp_path):
 
 
 def test_broken_reports_are_named(features, tmp_path):
-    with pytest.raises(FileNotFoundError, match='is no report'):
+    with pytest.raises(FileNotFoundError, match='is not a report'):
         load_report(tmp_path)
     write_report(features, tmp_path)
     lines = (tmp_path / 'queries.csv').read_text().splitlines()
     (tmp_path / 'queries.csv').write_text('\n'.join([*lines[:-1], 't2i,5']))
-    with pytest.raises(ValueError, match='no whole report'):
+    with pytest.raises(ValueError, match='not a complete report'):
         load_report(tmp_path)

@@ -88,7 +88,7 @@ def test_a_changed_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'f\.npz was changed'):
         load_features(file)
     np.savez(file, **dict(arrays, meta=np.array({'a': 1}, dtype=object)))
-    with pytest.raises(ValueError, match=r'f\.npz is no file of'):
+    with pytest.raises(ValueError, match=r'f\.npz is not a file of'):
         load_features(file)
     del arrays['text_images']
     np.savez(file, **arrays)
@@ -100,5 +100,5 @@ def test_other_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='--dump'):
         load_features(tmp_path / 'none.npz')
     (tmp_path / 'x.npz').write_text(json.dumps({}))
-    with pytest.raises(ValueError, match=r'x\.npz is no file of'):
+    with pytest.raises(ValueError, match=r'x\.npz is not a file of'):
         load_features(tmp_path / 'x.npz')

@@ -35,7 +35,7 @@ def oracle(similarity, query_pids, gallery_pids, topk=(1, 5, 10)):
 
 @st.composite
 def ranking_cases(draw):
-    """Few distinct similarities and ids: many ties, duplicates, unanswered queries and galleries of one."""
+    """Few distinct similarities and ids: many ties, duplicates, queries without a match and galleries of one."""
     queries, gallery = draw(st.integers(1, 7)), draw(st.integers(1, 12))
     value = st.sampled_from([-math.inf, -1.0, -0.0, 0.0, 0.25, 0.5, 1.0])
     rows = draw(st.lists(st.lists(value, min_size=gallery, max_size=gallery), min_size=queries, max_size=queries))
@@ -56,7 +56,7 @@ def test_rank_metrics_equals_oracle(sort_above, case, dtype):
         patch.setattr(ranking, '_SORT_ABOVE', sort_above)
         warnings.simplefilter('ignore')
         if expected is None:
-            with pytest.raises(ValueError, match=r'none of the .* queries has a right answer'):
+            with pytest.raises(ValueError, match=r'none of the .* queries has a match'):
                 functional.rank_metrics(similarity, query_pids, gallery_pids, topk=(1, 2, 50))
         else:
             found = functional.rank_metrics(similarity, query_pids, gallery_pids, topk=(1, 2, 50))
@@ -113,18 +113,18 @@ def test_scores_stay_in_query_order():
     scores = functional.score_similarity(similarity, [4, 2, 9, 3], [4, 3, 2])
     assert scores.first_rank.tolist() == [3, 2, 0, 1]
     assert scores.average_precision.tolist() == pytest.approx([1 / 3, 1 / 2, 0, 1])
-    assert scores.answered.tolist() == [True, True, False, True]
+    assert scores.has_match.tolist() == [True, True, False, True]
 
 
-def test_unanswered_queries_are_left_out_and_counted_once():
+def test_queries_without_a_match_are_left_out_and_counted_once():
     similarity = torch.eye(4)
-    with pytest.warns(UserWarning, match='2 of 4 queries have no right answer') as caught:
+    with pytest.warns(UserWarning, match='2 of 4 queries have no match') as caught:
         found = functional.rank_metrics(similarity, [0, 1, 8, 9], [0, 1, 2, 3])
     assert len(caught) == 1
     assert found == {'R@1': 100.0, 'R@5': 100.0, 'R@10': 100.0, 'mAP': 100.0, 'mINP': 100.0}
 
 
-def test_no_warning_when_all_are_answered():
+def test_no_warning_when_all_queries_have_a_match():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         functional.rank_metrics(torch.eye(3), [0, 1, 2], [0, 1, 2])
@@ -143,7 +143,7 @@ def test_half_features_are_promoted():
         (dict(similarity=torch.full((2, 3), math.nan)), ValueError, 'NaN'),
         (dict(similarity=torch.zeros(2, 3, dtype=torch.long)), TypeError, 'floating'),
         (dict(similarity=torch.zeros(6)), ValueError, 'matrix'),
-        (dict(query_pids=[0]), ValueError, r'query_pids .* so 2,'),
+        (dict(query_pids=[0]), ValueError, r'query_pids .* that is 2,'),
         (dict(gallery_pids=[0.5, 1.0, 1.0]), TypeError, r'gallery_pids .* integers'),
         (dict(query_pids=['a', 'b']), TypeError, r"query_pids .* integers, got \['a', 'b'\] .*numpy.unique"),
         (dict(gallery_pids=np.array(['a', 'b', 'b'])), TypeError, r'gallery_pids .* integers, got array'),
@@ -162,7 +162,7 @@ def test_bad_matrix_input_is_named(change, error, message):
     ('change', 'message'),
     [
         (dict(query_feats=np.full((2, 4), np.inf, dtype=np.float32)), 'query_feats has 2 rows'),
-        (dict(gallery_feats=torch.ones(3, 5)), 'one width'),
+        (dict(gallery_feats=torch.ones(3, 5)), 'same width'),
         (dict(chunk_size=0), 'chunk_size'),
         (dict(gallery_feats=torch.ones(0, 4), gallery_pids=[]), 'none of the 2 queries'),
         (dict(query_feats=torch.ones(0, 4), query_pids=[]), 'none of the 0 queries'),

@@ -230,7 +230,7 @@ def test_no_query_is_no_error(function):
 @pytest.mark.parametrize(
     ('query', 'gallery', 'message'),
     [
-        (torch.ones(2, 3), torch.ones(2, 4), 'one width'),
+        (torch.ones(2, 3), torch.ones(2, 4), 'same width'),
         (torch.full((2, 3), torch.nan), torch.ones(2, 3), 'query_feats has 2 rows'),
         (torch.ones(2, 3), torch.ones(0, 3), 'gallery_feats must be at least 1'),
     ],

@@ -16,18 +16,18 @@ def test_histogram_equals_numpy(block, monkeypatch):
     rng = torch.Generator().manual_seed(0)
     query, gallery = (torch.randn(n, 6, generator=rng, dtype=torch.float64) for n in (70, 40))
     query_pids, gallery_pids = torch.arange(70) % 5, torch.arange(40) % 7
-    right, wrong = functional.similarity_histogram(query, query_pids, gallery, gallery_pids, bins=50)
+    matching, others = functional.similarity_histogram(query, query_pids, gallery, gallery_pids, bins=50)
     unit = torch.nn.functional.normalize
     cosine = (unit(query) @ unit(gallery).T).numpy()
     same = query_pids.numpy()[:, None] == gallery_pids.numpy()
-    for found, mask in ((right, same), (wrong, ~same)):
+    for found, mask in ((matching, same), (others, ~same)):
         assert found.tolist() == np.histogram(cosine[mask], bins=50, range=(-1, 1))[0].tolist()
 
 
 def test_histogram_keeps_the_ends():
     feats = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    right, wrong = functional.similarity_histogram(feats, [0, 1], feats, [0, 1], bins=4)
-    assert (right.tolist(), wrong.tolist()) == ([0, 0, 0, 2], [2, 0, 0, 0])
+    matching, others = functional.similarity_histogram(feats, [0, 1], feats, [0, 1], bins=4)
+    assert (matching.tolist(), others.tolist()) == ([0, 0, 0, 2], [2, 0, 0, 0])
 
 
 def bootstrap_oracle(difference, groups, samples, level, seed):

@@ -130,7 +130,7 @@ def test_two_processes_give_the_numbers_of_one_with_every_reranker(tmp_path):
     ('settings', 'message'),
     [
         (dict(topk=[]), 'topk'),
-        (dict(rerank=[dict(type='NeighborJaccard'), dict(type='NeighborJaccard', k=9)]), 'one name'),
+        (dict(rerank=[dict(type='NeighborJaccard'), dict(type='NeighborJaccard', k=9)]), 'same name'),
         (dict(rerank=dict(type='NeighborJaccard', name='a/b')), 'name'),
         (dict(rerank=dict(type='NeighborJaccard', k=0)), 'k must'),
         (dict(rerank=dict(type='QueryExpansion', k=0)), 'k must'),

@@ -32,7 +32,7 @@ def test_without_knowledge_frames_are_grey(images):
 
 
 def test_lists_of_different_length_are_refused(images):
-    with pytest.raises(ValueError, match='one length'):
+    with pytest.raises(ValueError, match='same length'):
         draw_ranking('a man', images, [0.5])
 
 

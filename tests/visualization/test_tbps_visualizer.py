@@ -47,7 +47,7 @@ def test_pictures_reach_files_and_tensorboard(tmp_path):
     paths = write_images(tmp_path)
     drawn = visualizer(tmp_path, 'LocalVisBackend', 'TensorboardVisBackend')
     picture = drawn.add_ranked_list(
-        'query', 'a man', paths[:2], [0.9, 0.5], right=[True, False], person_ids=[3, 4], query_image=paths[2], step=6,
+        'query', 'a man', paths[:2], [0.9, 0.5], matches=[True, False], person_ids=[3, 4], query_image=paths[2], step=6,
         out_file=tmp_path / 'out.png',
     )  # fmt: skip
     drawn.close()
@@ -118,7 +118,7 @@ def test_hook_ranks_by_the_features_of_the_validation():
     ]  # fmt: skip
     for arguments, options in drawn:
         assert {int(path[0]) % 2 for path in arguments[2][:3]} == {1}
-        assert options['right'] == [True, True, True, False]
+        assert options['matches'] == [True, True, True, False]
         assert options['person_ids'] == [1, 1, 1, 0]
         assert options['step'] == 4
         assert list(arguments[3]) == sorted(arguments[3], reverse=True)

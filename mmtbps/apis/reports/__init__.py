@@ -1,4 +1,4 @@
-"""Reports about tests: written, read, compared."""
+"""Reports about tests: write, read and compare them."""
 
 from .comparison import Comparison, compare_reports, format_comparison
 from .files import Report, load_report

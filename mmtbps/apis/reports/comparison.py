@@ -1,4 +1,4 @@
-"""What changed between two tests of the same data."""
+"""Comparison of two reports about the same data."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,13 @@ __all__ = ['Comparison', 'RankChange', 'compare_reports', 'format_comparison']
 
 
 class RankChange(NamedTuple):
-    """A query whose first right answer moved: its caption (or image), and the rank in A and in B."""
+    """A query whose first match has another rank.
+
+    Attributes:
+        query: Its caption, or its image.
+        before: Rank in report A.
+        after: Rank in report B.
+    """
 
     query: str
     before: int
@@ -23,8 +29,13 @@ class RankChange(NamedTuple):
 class Comparison(NamedTuple):
     """One ranking in two reports.
 
-    ``figures`` by name: A, B, and for R@1 and mAP the ends of the interval of B - A (None for the others), in percent.
-    ``gained`` and ``lost``: queries whose first answer became right or wrong. ``changes``: ranks that moved most.
+    Attributes:
+        ranking: Name of the ranking, such as ``t2i+jaccard``.
+        figures: By name the metric of A, that of B, and for R@1 and mAP the confidence interval of B - A (None for the
+            others), in percent.
+        gained: Number of queries whose first result is a match in B but not in A.
+        lost: Number of queries whose first result is a match in A but not in B.
+        changes: The largest changes of rank.
     """
 
     ranking: str
@@ -41,13 +52,13 @@ def compare_reports(one: Report, other: Report, samples: int = 10_000, changes: 
         one: Report A.
         other: Report B.
         samples: See :func:`mmtbps.evaluation.functional.paired_bootstrap`. Defaults to 10,000.
-        changes: How many of the largest gains and of the largest losses to list. Defaults to 5.
+        changes: Number of the largest gains and of the largest losses to list. Defaults to 5.
 
     Returns:
-        One entry for each ranking that both have.
+        One comparison for each ranking that both reports have.
 
     Raises:
-        ValueError: If they are about different data.
+        ValueError: If the reports are about different data.
     """
     if one.meta.get('data_digest') != other.meta.get('data_digest'):
         raise ValueError(
@@ -63,11 +74,11 @@ def _data(report: Report) -> str:
 
 def _compare(ranking: str, one: Report, other: Report, samples: int, changes: int) -> Comparison:
     a, b = one.queries[ranking], other.queries[ranking]
-    answered = a['first_rank'] > 0
-    pids = a['person_id'][answered]
-    first_a, first_b = a['first_rank'][answered], b['first_rank'][answered]
+    has_match = a['first_rank'] > 0
+    pids = a['person_id'][has_match]
+    first_a, first_b = a['first_rank'][has_match], b['first_rank'][has_match]
     hit_a, hit_b = first_a == 1, first_b == 1
-    precision = (b['average_precision'] - a['average_precision'])[answered]
+    precision = (b['average_precision'] - a['average_precision'])[has_match]
     differences = {'R@1': hit_b.astype(float) - hit_a, 'mAP': precision}
     figures = {}
     for name, value in one.figures[ranking].items():
@@ -77,7 +88,7 @@ def _compare(ranking: str, one: Report, other: Report, samples: int, changes: in
                 low, high = paired_bootstrap(differences[name], pids, samples)
                 interval = (100 * low, 100 * high)
             figures[name] = (value, other.figures[ranking][name], interval)
-    labels = a['caption' if ranking.startswith('t2i') else 'image'][answered]
+    labels = a['caption' if ranking.startswith('t2i') else 'image'][has_match]
     return Comparison(
         ranking,
         figures,
@@ -88,7 +99,7 @@ def _compare(ranking: str, one: Report, other: Report, samples: int, changes: in
 
 
 def _largest_changes(labels: np.ndarray, before: np.ndarray, after: np.ndarray, count: int) -> list[RankChange]:
-    """The ranks that rose and fell most, as ratios: from 2 to 1 is as much as from 200 to 100."""
+    """Find the largest changes of rank by ratio: from 2 to 1 is as much as from 200 to 100."""
     ratio = np.log(after / before)
     order = np.argsort(ratio, kind='stable')
     chosen = [i for i in order[:count] if ratio[i] < 0] + [i for i in order[::-1][:count] if ratio[i] > 0]
@@ -96,14 +107,14 @@ def _largest_changes(labels: np.ndarray, before: np.ndarray, after: np.ndarray, 
 
 
 def format_comparison(comparison: Comparison, width: int = 90) -> str:
-    """Lay a comparison out as text.
+    """Format a comparison as text.
 
     Args:
-        comparison: One ranking.
-        width: Where captions are cut. Defaults to 90, for a usual terminal.
+        comparison: Comparison of one ranking.
+        width: Length at which captions are cut. Defaults to 90, for a usual terminal.
 
     Returns:
-        A table of figures and one of ranks that moved most.
+        A table of the metrics and one of the largest changes of rank.
     """
     rows = [['', 'A', 'B', 'B - A', '95% interval of B - A']]
     for name, (a, b, interval) in comparison.figures.items():
@@ -111,12 +122,12 @@ def format_comparison(comparison: Comparison, width: int = 90) -> str:
         rows.append([name, f'{a:.2f}', f'{b:.2f}', f'{b - a:+.2f}', ends])
     lines = [
         AsciiTable(rows, f' {comparison.ranking} ').table,
-        f'First answer became right in {comparison.gained} queries and wrong in {comparison.lost}.',
+        f'The first result is a match only in B for {comparison.gained} queries, only in A for {comparison.lost}.',
     ]
     if comparison.changes:
         moved = [['rank A', 'rank B', 'query']]
         for change in comparison.changes:
             text = change.query if len(change.query) <= width else change.query[: width - 3] + '...'
             moved.append([str(change.before), str(change.after), ' '.join(text.split())])
-        lines.append(AsciiTable(moved, ' moved most ').table)
+        lines.append(AsciiTable(moved, ' largest changes ').table)
     return '\n'.join(lines)

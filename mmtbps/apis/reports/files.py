@@ -1,4 +1,4 @@
-"""The parts of a report that a program reads: figures as JSON, a row per query as CSV."""
+"""Machine-readable files of a report: metrics as JSON, a row per query as CSV."""
 
 import csv
 import io
@@ -23,10 +23,12 @@ _COLUMNS = (
 
 
 class Report(NamedTuple):
-    """What a report says.
+    """Content of a report.
 
-    ``figures`` in percent by ranking (``t2i``, ``t2i+jaccard``, ...) and name; ``queries`` by ranking: columns of
-    ``queries.csv`` as arrays, a value per query; ``meta`` says which model, checkpoint, config and data set made it.
+    Attributes:
+        meta: Model, checkpoint, config and data set of the features.
+        figures: Metrics in percent, by ranking (``t2i``, ``t2i+jaccard``, ...) and name.
+        queries: Columns of ``queries.csv`` by ranking and name, as arrays with a value per query.
     """
 
     meta: dict[str, Any]
@@ -37,16 +39,16 @@ class Report(NamedTuple):
 def save_figures(
     folder: Path, features: Features, scores: dict[str, QueryScores], topk: Sequence[int]
 ) -> dict[str, dict[str, float]]:
-    """Write ``figures.json``: all figures, and what they are about.
+    """Write ``figures.json``: all metrics, and the origin of the features.
 
     Args:
         folder: Folder of the report.
-        features: What was ranked.
+        features: The ranked features.
         scores: Scores of the queries by ranking.
-        topk: The ranks at which CMC is reported.
+        topk: Ranks at which CMC is reported.
 
     Returns:
-        The figures.
+        The metrics in percent, by ranking and name.
     """
     figures = {name: summarize(row, topk) for name, row in scores.items()}
     counts = dict(images=len(features.image_pids), captions=len(features.captions))
@@ -58,12 +60,12 @@ def save_figures(
 
 
 def save_queries(folder: Path, features: Features, scores: dict[str, QueryScores]) -> None:
-    """Write ``queries.csv``: of every ranking and query where its right answers stand.
+    """Write ``queries.csv``: the scores of every query in every ranking.
 
     Args:
         folder: Folder of the report.
-        features: What was ranked.
-        scores: Scores of the queries by ranking. ``first_rank`` 0 says that there is no right answer.
+        features: The ranked features.
+        scores: Scores of the queries by ranking. ``first_rank`` is 0 if there is no match.
     """
     stream = io.StringIO(newline='')
     writer = csv.writer(stream)
@@ -78,7 +80,7 @@ def save_queries(folder: Path, features: Features, scores: dict[str, QueryScores
         texts = t2i if direction == 't2i' else i2t
         for number, (pid, value, text) in enumerate(zip(pids[direction], values, texts, strict=True)):
             writer.writerow([ranking, number, pid, *value, *text])
-    # Captions from the web may hold half a character, which UTF-8 cannot write.
+    # Captions from the web may hold lone surrogates, which UTF-8 cannot encode.
     write_atomically(folder / QUERIES_FILE, stream.getvalue().encode('utf-8', 'backslashreplace'))
 
 
@@ -86,19 +88,21 @@ def load_report(folder: str | os.PathLike) -> Report:
     """Read a report.
 
     Args:
-        folder: Folder that ``tools/test.py --report`` wrote.
+        folder: A folder that ``tools/test.py --report`` wrote.
 
     Returns:
-        Figures and queries.
+        The report.
 
     Raises:
-        FileNotFoundError: If it is no report.
-        ValueError: If a file is not what a report has.
+        FileNotFoundError: If it is not a report.
+        ValueError: If a file is damaged.
     """
     folder = Path(folder)
     for name in (FIGURES_FILE, QUERIES_FILE):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f'{folder} is no report: it has no {name}; write one with tools/test.py --report.')
+            raise FileNotFoundError(
+                f'{folder} is not a report: it has no {name}; write one with tools/test.py --report.'
+            )
     try:
         content = json.loads((folder / FIGURES_FILE).read_text(encoding='utf-8'))
         queries: dict[str, list[dict[str, str]]] = {}
@@ -108,11 +112,11 @@ def load_report(folder: str | os.PathLike) -> Report:
         columns = {name: _columns(rows) for name, rows in queries.items()}
         return Report(content['meta'], content['figures'], columns)
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f'{folder} is no whole report ({error!r}); write it again.') from error
+        raise ValueError(f'{folder} is not a complete report ({error!r}); write it again.') from error
 
 
 def _columns(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
-    """Turn the rows of one ranking into arrays."""
+    """Convert the rows of one ranking to arrays."""
     kinds = (str, int, int, int, float, float, str, str)
     return {
         name: np.array([kind(row[name]) for row in rows])

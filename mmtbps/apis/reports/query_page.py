@@ -1,4 +1,4 @@
-"""One self-contained page of queries and what was found for them."""
+"""Self-contained HTML page of queries and their results."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,25 +16,25 @@ __all__ = ['FoundImage', 'QueryCard', 'write_query_page']
 
 _HEIGHT, _QUALITY = 200, 85
 _STYLE = """
-:root { color-scheme: light; --right: #1a9850; --wrong: #d73027; --ink: #1d2733; --soft: #5b6875; }
+:root { color-scheme: light; --match: #1a9850; --mismatch: #d73027; --ink: #1d2733; --soft: #5b6875; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 28px 24px 60px; max-width: 1240px; color: var(--ink); background: #f4f6f8;
   font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 24px; margin: 0 0 4px; }
 p { margin: 0 0 14px; color: var(--soft); max-width: 80ch; }
-.facts { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 0 0 18px; padding: 0; list-style: none; }
-.facts b { color: var(--soft); font-weight: 500; margin-right: 6px; }
+.metadata { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 0 0 18px; padding: 0; list-style: none; }
+.metadata b { color: var(--soft); font-weight: 500; margin-right: 6px; }
 table { border-collapse: collapse; margin: 0 0 22px; background: #fff; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 14px; border: 1px solid #dde3e9; text-align: right; }
 th:first-child { text-align: left; }
 thead th { background: #eaeef2; font-weight: 600; }
 section { background: #fff; border: 1px solid #dde3e9; border-radius: 8px; padding: 14px 16px 12px; margin: 0 0 14px; }
 h2 { font-size: 15px; font-weight: 600; margin: 0 0 10px; overflow-wrap: anywhere; }
-h2 span { color: var(--wrong); font-weight: 600; margin-right: 8px; white-space: nowrap; }
+h2 span { color: var(--mismatch); font-weight: 600; margin-right: 8px; white-space: nowrap; }
 .row { display: flex; flex-wrap: wrap; gap: 10px; }
 figure { margin: 0; text-align: center; }
-figure img { display: block; height: 208px; border: 4px solid var(--wrong); border-radius: 4px; background: #fff; }
-figure.right img { border-color: var(--right); }
+figure img { display: block; height: 208px; border: 4px solid var(--mismatch); border-radius: 4px; background: #fff; }
+figure.match img { border-color: var(--match); }
 figure.own { padding-right: 14px; margin-right: 4px; border-right: 1px solid #dde3e9; }
 figure.own img { border-color: #8a96a3; }
 figcaption { font-size: 12px; color: var(--soft); margin-top: 3px; font-variant-numeric: tabular-nums; }
@@ -42,7 +42,13 @@ figcaption { font-size: 12px; color: var(--soft); margin-top: 3px; font-variant-
 
 
 class FoundImage(NamedTuple):
-    """An image of a list: its file, what is written below it, and its frame: ``right``, ``wrong`` or ``own``."""
+    """An image of a query card.
+
+    Attributes:
+        path: Its file.
+        label: The text below it.
+        kind: Its frame: ``'match'``, ``'mismatch'`` or ``'own'``.
+    """
 
     path: str
     label: str
@@ -50,7 +56,13 @@ class FoundImage(NamedTuple):
 
 
 class QueryCard(NamedTuple):
-    """A query: a mark before the sentence, the sentence, and its images from left to right."""
+    """A query and its images.
+
+    Attributes:
+        mark: Text before the sentence.
+        caption: The sentence.
+        images: The images from left to right.
+    """
 
     mark: str
     caption: str
@@ -61,22 +73,22 @@ def write_query_page(
     out_file: str | Path,
     title: str,
     introduction: str,
-    facts: Mapping[str, str],
+    metadata: Mapping[str, str],
     figures: Mapping[str, Mapping[str, float]],
     cards: Iterable[QueryCard],
 ) -> None:
-    """Write one HTML file that needs nothing else: images are embedded, and there is no script.
+    """Write one self-contained HTML file: images are embedded, and there is no script.
 
     Args:
         out_file: The file.
         title: Heading of the page.
-        introduction: A sentence below it.
-        facts: Names and values, one line.
-        figures: Figures in percent, by row and column.
+        introduction: Text below it.
+        metadata: Names and values, shown in one line.
+        figures: Metrics in percent, by row and column.
         cards: The queries.
 
     Raises:
-        FileNotFoundError: If an image is not there.
+        FileNotFoundError: If an image does not exist.
     """
     columns = list(next(iter(figures.values())))
     head = ''.join(f'<th>{escape(column)}</th>' for column in ['', *columns])
@@ -84,20 +96,20 @@ def write_query_page(
         f'<tr><th>{escape(name)}</th>' + ''.join(f'<td>{row[column]:.2f}</td>' for column in columns) + '</tr>'
         for name, row in figures.items()
     )
-    items = ''.join(f'<li><b>{escape(name)}</b>{escape(value)}</li>' for name, value in facts.items())
+    items = ''.join(f'<li><b>{escape(name)}</b>{escape(value)}</li>' for name, value in metadata.items())
     body = '\n'.join(map(_card, cards))
     page = (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
-        f'<body>\n<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n<ul class="facts">{items}</ul>\n'
+        f'<body>\n<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n<ul class="metadata">{items}</ul>\n'
         f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n{body}\n</body>\n</html>\n'
     )
-    # Captions from the web may hold half a character, which UTF-8 cannot write.
+    # Captions from the web may hold lone surrogates, which UTF-8 cannot encode.
     write_atomically(out_file, page.encode('utf-8', 'xmlcharrefreplace'))
 
 
 def _card(card: QueryCard) -> str:
-    """A query as HTML."""
+    """Format a query as HTML."""
     figures = ''.join(
         f'<figure class="{image.kind}"><img src="{_embed(image.path)}" alt=""><figcaption>{escape(image.label)}'
         '</figcaption></figure>'
@@ -108,7 +120,7 @@ def _card(card: QueryCard) -> str:
 
 
 def _embed(path: str) -> str:
-    """An image of the page's height as a data URL."""
+    """Encode an image, resized to the height of the page's images, as a data URL."""
     if not Path(path).is_file():
         raise FileNotFoundError(
             f'There is no image {path}. Paths are those of the test: run in the same folder, with the data in place.'

@@ -26,29 +26,29 @@ _WORST, _SHOWN = 50, 10
 def write_report(
     features: Features, out_dir: str | os.PathLike, rerankers: Iterable[Reranker] = (), topk: Sequence[int] = (1, 5, 10)
 ) -> dict[str, dict[str, float]]:
-    """Rank features in both directions and write what a person wants to look at.
+    """Rank features in both directions and write a report for people and programs.
 
     ::
 
-        out_dir/figures.json        all figures; which model, checkpoint, config and data set they are about
-        out_dir/queries.csv         of every ranking and query the first right answer's rank, AP and INP
-        out_dir/cmc.png             which share of the queries has a right answer among the first k
-        out_dir/similarities.png    how similar right and wrong pairs are
-        out_dir/worst_queries.html  the 50 captions whose first right answer stands last (plain ranking), each with its
+        out_dir/figures.json        all metrics, and model, checkpoint, config and data set of the features
+        out_dir/queries.csv         rank of the first match, AP and INP of every query in every ranking
+        out_dir/cmc.png             share of queries with a match among the first k
+        out_dir/similarities.png    similarities of matching and of other pairs
+        out_dir/worst_queries.html  the 50 captions whose first match is ranked lowest (by cosine), each with its
                                     own image and the ten best; one file, images embedded
 
     Args:
         features: Features of a test.
-        out_dir: Folder; files of an earlier report are replaced.
-        rerankers: Each ranks both directions again. Defaults to none.
-        topk: The ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
+        out_dir: Folder of the report; files of an earlier report are replaced.
+        rerankers: Re-rankers, each applied to both directions. Defaults to none.
+        topk: Ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
 
     Returns:
-        The figures in percent, by ranking and name.
+        The metrics in percent, by ranking and name.
 
     Raises:
-        FileNotFoundError: If an image of the page is not there.
-        ValueError: If no query has a right answer.
+        FileNotFoundError: If an image of the page does not exist.
+        ValueError: If no query has a match.
     """
     folder = Path(out_dir)
     directions = features.directions()
@@ -62,50 +62,50 @@ def write_report(
 
 
 def worst_queries(scores: QueryScores, count: int) -> list[int]:
-    """Find the queries whose first right answer stands last; of equal ones that with the lower average precision.
+    """Find the queries whose first match is ranked lowest; ties are ordered by average precision, lowest first.
 
     Args:
-        scores: The queries' scores; those without a right answer are left out.
-        count: How many.
+        scores: Scores of the queries; those without a match are left out.
+        count: Number of queries.
 
     Returns:
-        Query numbers, the worst first.
+        Query numbers, worst first.
     """
     by_precision = scores.average_precision.argsort(stable=True)
     order = by_precision[scores.first_rank[by_precision].argsort(descending=True, stable=True)]
-    return order[scores.answered[order]][:count].tolist()
+    return order[scores.has_match[order]][:count].tolist()
 
 
 def _write_worst_queries(
     out_file: Path, features: Features, scores: QueryScores, figures: dict[str, dict[str, float]]
 ) -> None:
-    """Write the page of the captions that found their person last."""
+    """Write the page of the captions whose first match is ranked lowest."""
     queries = worst_queries(scores, _WORST)
     cosine = Cosine(*unit_pair(features.text_feats, features.image_feats))
     cards = [_card(features, scores, query, cosine(torch.tensor([query]))[0]) for query in queries]
     meta = features.meta
     known = ('model', 'checkpoint', 'trained_on', 'dataset', 'split')
-    facts = {name.replace('_', ' '): str(meta[name]) for name in known if name in meta}
-    facts |= dict(images=f'{len(features.image_paths):,}', captions=f'{len(features.captions):,}')
+    shown = {name.replace('_', ' '): str(meta[name]) for name in known if name in meta}
+    shown |= dict(images=f'{len(features.image_paths):,}', captions=f'{len(features.captions):,}')
     write_query_page(
         out_file,
         f'The {len(queries)} worst queries',
-        'Sentences whose first right answer stands last, ranked by cosine similarity; before each the rank of that '
-        'answer. Framed grey: the image that the sentence was written for. Then the best images, green for '
-        'the right person and red for another; below them rank and similarity.',
-        facts,
+        'Sentences whose first match is ranked lowest by cosine similarity; before each the rank of that match. '
+        'Framed grey: the image that the sentence was written for. Then the best images, green for a match and red '
+        'for another person; below them rank and similarity.',
+        shown,
         figures,
         cards,
     )
 
 
 def _card(features: Features, scores: QueryScores, query: int, similarity: Tensor) -> QueryCard:
-    """A caption, its own image and the images that came out on top."""
+    """Build the card of a caption: its own image and the best images."""
     own = int(features.text_images[query])
     rank = int(scores.first_rank[query])
     images = [FoundImage(features.image_paths[own], f'own: {similarity[own]:.3f}', 'own')]
     for place, image in enumerate(largest(similarity[None], _SHOWN)[0].tolist(), 1):
-        right = features.image_pids[image] == features.image_pids[own]
+        match = features.image_pids[image] == features.image_pids[own]
         label = f'{place}: {similarity[image]:.3f}'
-        images.append(FoundImage(features.image_paths[image], label, 'right' if right else 'wrong'))
+        images.append(FoundImage(features.image_paths[image], label, 'match' if match else 'mismatch'))
     return QueryCard(f'rank {rank}', features.captions[query], images)

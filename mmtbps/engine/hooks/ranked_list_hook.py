@@ -1,4 +1,4 @@
-"""Look at some queries of the validation set while a model trains."""
+"""Pictures of some validation queries during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ['RankedListHook']
 
 
 class _Gatherer(FeatureCollector):
-    """Gathers the features of all processes in the first."""
+    """Gathers the features of all processes in the first one."""
 
     features: Features | None = None
 
@@ -26,23 +26,23 @@ class _Gatherer(FeatureCollector):
         return {}
 
     def take(self) -> Features | None:
-        """The features, in the first process, and let go of them."""
+        """Return the features, in the first process, and release them."""
         features, self.features = self.features, None
         return features
 
 
 @HOOKS.register_module()
 class RankedListHook(Hook):
-    """Draw some validation queries with their best images every few epochs, right ones framed green, wrong ones red.
+    """Draw some validation queries with their best images every few epochs: matches framed green, others red.
 
-    The queries are the same every time, evenly spread over the split, so that one sees them get better. They are ranked
+    The queries are evenly spread over the split and the same every time, so that progress is visible. They are ranked
     by the features that validation computes anyway. Needs ``visualizer=dict(type='TBPSVisualizer')``, which the
-    default runtime has; the pictures ``ranked_list_<caption>`` go to all of its backends.
+    default runtime has; the pictures ``ranked_list_<row of the caption>`` go to all of its backends.
 
     Args:
-        interval: Epochs between two looks. Defaults to 5.
-        num_queries: How many captions. Defaults to 4.
-        topk: How many images each. Defaults to 8, which fit on a screen.
+        interval: Epochs between two drawings. Defaults to 5, some pictures per training.
+        num_queries: Number of captions. Defaults to 4, few enough to look at all of them.
+        topk: Number of images per caption. Defaults to 8, which fit on a screen.
         collect_device: Where features of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
             ``'cpu'``, as :class:`~mmtbps.evaluation.TBPSMetric`.
         collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
@@ -86,13 +86,13 @@ class RankedListHook(Hook):
         data_batch: DATA_BATCH = None,
         outputs: Sequence[DataSample] | None = None,
     ) -> None:
-        """Keep the features of a batch, if this epoch is to be looked at.
+        """Store the features of a batch, if this epoch is due.
 
         Args:
             runner: The runner.
             batch_idx: Index of the batch.
             data_batch: The batch.
-            outputs: What the model predicted.
+            outputs: Predictions of the model.
         """
         if self._due(runner):
             self.gatherer.process(data_batch, [sample.to_dict() for sample in outputs or ()])
@@ -102,7 +102,7 @@ class RankedListHook(Hook):
 
         Args:
             runner: The runner.
-            metrics: The figures.
+            metrics: The metrics.
         """
         if not self._due(runner):
             return
@@ -111,7 +111,7 @@ class RankedListHook(Hook):
         for found in rank_examples(features, self.num_queries, self.topk) if features is not None else ():
             runner.visualizer.add_ranked_list(
                 f'ranked_list_{found.row:05d}', found.caption, found.images, found.scores,
-                right=found.right, person_ids=found.person_ids, step=runner.epoch,
+                matches=found.matches, person_ids=found.person_ids, step=runner.epoch,
             )  # fmt: skip
 
     def _due(self, runner: Runner) -> bool:

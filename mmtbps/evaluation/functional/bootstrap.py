@@ -1,4 +1,4 @@
-"""How sure a difference between two models is."""
+"""Confidence interval of the difference between two models."""
 
 from typing import Any
 
@@ -9,29 +9,29 @@ from mmtbps.core.checks import positive
 from .checks import as_ids
 
 _BLOCK = 2**22
-"""Numbers drawn at a time."""
+"""Random numbers drawn at a time."""
 
 
 def paired_bootstrap(
     difference: Any, groups: Any, samples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Estimate the interval of a mean difference, drawing whole groups with replacement.
+    """Estimate the confidence interval of a mean difference by a paired cluster bootstrap.
 
-    Queries of one person are no independent observations: they describe the same clothes and share their right
-    answers. So persons are drawn, each with all its queries (a cluster bootstrap); drawing queries would make intervals
-    too narrow. A sample's mean is taken over its queries, like the figure itself. The percentile interval (Efron and
-    Tibshirani, "An Introduction to the Bootstrap", 1993) of the samples' means is returned.
+    Queries of one person are not independent observations: they describe the same clothes and have the same matches.
+    Therefore persons are resampled with replacement, each with all its queries; resampling queries would make intervals
+    too narrow. The mean of a sample is taken over its queries, like the metric itself. The result is the percentile
+    interval (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993) of the means.
 
     Args:
-        difference: What each query scores with one model less what it scores with the other (Q,).
+        difference: Score of each query with one model minus its score with the other (Q,).
         groups: The person of each query (Q,).
-        samples: How often persons are drawn. Defaults to 10,000, which leaves the ends of the interval a standard
-            error of some hundredths of its width.
-        level: Which share of the samples the interval holds, between 0 and 1. Defaults to 0.95.
-        seed: Seed of the draws. Defaults to 0: the same input gives the same interval.
+        samples: Number of samples. Defaults to 10,000, at which the standard error of the ends of the interval is some
+            hundredths of its width.
+        level: Confidence level, between 0 and 1. Defaults to 0.95, as is usual.
+        seed: Seed of the resampling. Defaults to 0: the same input gives the same interval.
 
     Returns:
-        The interval's ends.
+        The ends of the interval.
 
     Raises:
         TypeError: If the groups are not integers.

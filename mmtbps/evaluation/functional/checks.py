@@ -1,4 +1,4 @@
-"""Checks that ranking and re-ranking share."""
+"""Argument checks of ranking and re-ranking."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,53 +8,53 @@ from torch import Tensor
 
 
 def as_float(value: Any, name: str) -> Tensor:
-    """Make a floating matrix of at least 32 bits: half types are promoted, ``float32`` and ``float64`` stay.
+    """Convert to a floating-point matrix of at least 32 bits: half precision is promoted, float32 and float64 stay.
 
     Args:
         value: A matrix (n, m).
         name: The argument's name, for the message.
 
     Returns:
-        The matrix, cut off from the graph.
+        The matrix, detached from the graph.
 
     Raises:
-        TypeError: If it does not hold floating numbers.
-        ValueError: If it is no matrix.
+        TypeError: If it does not hold floating-point numbers.
+        ValueError: If it is not a matrix.
     """
     value = torch.as_tensor(value).detach()
     if not value.is_floating_point():
-        raise TypeError(f'{name} must hold floating numbers, got {value.dtype}; convert it with .float().')
+        raise TypeError(f'{name} must hold floating-point numbers, got {value.dtype}; convert it with .float().')
     if value.dim() != 2:
         raise ValueError(f'{name} must be a matrix with two dimensions, got shape {tuple(value.shape)}.')
     return value if value.dtype == torch.float64 else value.float()
 
 
 def as_ids(value: Any, name: str, count: int | None = None) -> Tensor:
-    """Make a vector of person ids on the host.
+    """Convert to a vector of person ids on the host.
 
     Args:
         value: Integers (n,): a tensor, an array or a list.
         name: The argument's name, for the message.
-        count: How many there must be. Defaults to None: any number.
+        count: Required number of ids. Defaults to None: any number.
 
     Returns:
         The ids, int64 (n,).
 
     Raises:
         TypeError: If they are not integers.
-        ValueError: If they are no vector or their number differs.
+        ValueError: If they are not a vector or their number differs.
     """
     try:
         value = torch.as_tensor(value).cpu()
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f'{name} must hold integers, got {value!r:.80} ({error}). Number text ids first, those of queries and '
+            f'{name} must hold integers, got {value!r:.80} ({error}). Convert text ids first, those of queries and '
             'gallery together: numpy.unique(ids, return_inverse=True)[1].'
         ) from error
     if value.numel() and (value.is_floating_point() or value.is_complex()):
         raise TypeError(f'{name} must hold integers, got {value.dtype}.')
     if value.dim() != 1 or count not in (None, len(value)):
-        expected = 'one person id a row' if count is None else f'one person id a row, so {count}'
+        expected = 'one person id per row' if count is None else f'one person id per row, that is {count}'
         raise ValueError(f'{name} must hold {expected}, got shape {tuple(value.shape)}.')
     return value.long()
 
@@ -63,7 +63,7 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
     """Check the ranks at which CMC is reported.
 
     Args:
-        topk: At least one rank, each at least 1; ranks beyond the gallery are fine.
+        topk: At least one rank, each at least 1; they may exceed the gallery.
 
     Returns:
         The ranks.
@@ -78,7 +78,7 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
 
 
 def unit_rows(value: Any, name: str) -> Tensor:
-    """Make features of at least 32 bits, each row of length 1 (a row of zeros stays).
+    """Normalise features, in at least 32 bits, to rows of length 1 (a row of zeros stays).
 
     Args:
         value: Features (n, D).
@@ -88,21 +88,21 @@ def unit_rows(value: Any, name: str) -> Tensor:
         The normalised features (n, D).
 
     Raises:
-        ValueError: If a number is not finite, which would make every rank below it meaningless.
+        ValueError: If a number is not finite, which would make the ranking meaningless.
     """
     feats = as_float(value, name)
     length = torch.linalg.vector_norm(feats, dim=1, keepdim=True)
     broken = ~length.isfinite()
     if broken.any():
         raise ValueError(
-            f'{name} has {int(broken.sum())} rows with NaN, infinity or numbers too large to square, the first is '
-            f'row {int(broken.nonzero()[0, 0])}; the model diverged or its weights are broken.'
+            f'{name} has {int(broken.sum())} rows with NaN, infinity or numbers too large to square; the first is '
+            f'row {int(broken.nonzero()[0, 0])}. The model diverged or its weights are broken.'
         )
     return feats / length.clamp_min(1e-12)
 
 
 def unit_pair(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:
-    """Normalise query and gallery features and bring them to one type.
+    """Normalise query and gallery features and convert them to one type.
 
     Args:
         query_feats: Features (Q, D).
@@ -117,7 +117,7 @@ def unit_pair(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:
     query, gallery = unit_rows(query_feats, 'query_feats'), unit_rows(gallery_feats, 'gallery_feats')
     if query.size(1) != gallery.size(1):
         raise ValueError(
-            f'query_feats and gallery_feats must have one width, got {query.size(1)} and {gallery.size(1)}; '
+            f'query_feats and gallery_feats must have the same width, got {query.size(1)} and {gallery.size(1)}; '
             'they seem to come from different models.'
         )
     dtype = torch.promote_types(query.dtype, gallery.dtype)

@@ -1,4 +1,4 @@
-"""How similar right and wrong pairs are."""
+"""Distribution of the similarities of matching and non-matching pairs."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ def similarity_histogram(
         query_pids: Person ids (Q,).
         gallery_feats: Features (G, D); normalised inside.
         gallery_pids: Person ids (G,).
-        bins: Equal bins between -1 and 1. Defaults to 200, steps of 0.01.
+        bins: Number of equal bins between -1 and 1. Defaults to 200, steps of 0.01.
 
     Returns:
-        Numbers of pairs of one person and of two persons in each bin, int64 (bins,) each, on the host.
+        Counts of matching pairs (of one person) and of non-matching pairs, int64 (bins,) each, on the host.
 
     Raises:
-        TypeError: If features are not floating numbers or ids not integers.
+        TypeError: If features are not floating-point numbers or ids not integers.
         ValueError: If shapes disagree, a feature is not finite or ``bins`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)

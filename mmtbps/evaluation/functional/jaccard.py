@@ -1,4 +1,4 @@
-"""The paper's cross-modal re-ranking: neighbours shared by query and answer."""
+"""Jaccard index of the neighbours of query and gallery item, the cross-modal re-ranking of CM-MoCo."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .sparse import SparseRows, weighted_jaccard
 
 
 def _as_rows(neighbors: Tensor, dtype: torch.dtype) -> SparseRows:
-    """Sets of equal size (n, k) as sparse rows of ones."""
+    """Convert sets of equal size (n, k) to sparse rows of ones."""
     count, k = neighbors.shape
     start = torch.arange(0, count * k + 1, k, device=neighbors.device)
     return SparseRows(start, neighbors.flatten(), torch.ones(count * k, dtype=dtype, device=neighbors.device))
@@ -21,18 +21,18 @@ def _as_rows(neighbors: Tensor, dtype: torch.dtype) -> SparseRows:
 
 @torch.no_grad()
 def neighbor_jaccard_rows(query_feats: Any, gallery_feats: Any, k: int = 5) -> Rows:
-    """Prepare :func:`neighbor_jaccard` and give its rows on demand.
+    """Prepare :func:`neighbor_jaccard` and compute its rows on demand.
 
     Args:
         query_feats: Features (Q, D).
         gallery_feats: Features (G, D).
-        k: Neighbours in a set. Defaults to 5.
+        k: Number of neighbours. Defaults to 5, as in the paper's code.
 
     Returns:
         A function from query numbers (b,) to Jaccard indices (b, G).
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite or ``k`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)
@@ -53,18 +53,18 @@ def neighbor_jaccard(query_feats: Any, gallery_feats: Any, k: int = 5) -> Tensor
     gallery order. Han et al. (BMVC 2021) rank by ``similarity + 0.05 * J``; the index here is not scaled.
 
     Only pairs that share a neighbour are visited, about Q k^2 of the Q G; time is that of the products Q x G and
-    G x G, and memory above the features is that of the result.
+    G x G, and memory beyond the features is that of the result.
 
     Args:
-        query_feats: Features (Q, D); normalised inside, half types are promoted to float32.
+        query_feats: Features (Q, D); normalised inside, half precision is promoted to float32.
         gallery_feats: Features (G, D), G >= 1; the same.
-        k: Neighbours in a set; more than G is G, and then all indices are 1. Defaults to 5, as in the paper's code.
+        k: Number of neighbours, at most G, for which all indices are 1. Defaults to 5, as in the paper's code.
 
     Returns:
         Jaccard indices (Q, G) in 0..1.
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite or ``k`` is below 1.
 
     Example:

@@ -13,9 +13,12 @@ from .sparse import SparseRows, merge, weighted_jaccard
 
 
 class _Neighbors(NamedTuple):
-    """``near`` (N, K): the nearest items of each item, nearest first; ``factor`` (N,): 2 / its largest 2 - 2 cos.
+    """Nearest items of each item, and the normalisation of its distances.
 
-    So the distance is ``factor * (1 - cos)``. Where all items coincide, the largest is but rounding, and factor is 0.
+    Attributes:
+        near: The nearest items of each item, nearest first, (N, K).
+        factor: 2 / the largest ``2 - 2 cos`` of each item, (N,), so that the distance is ``factor * (1 - cos)``. If all
+            items coincide, the largest is only rounding, and the factor is 0.
     """
 
     near: Tensor
@@ -23,7 +26,7 @@ class _Neighbors(NamedTuple):
 
 
 def _neighbors(items: Tensor, k: int) -> _Neighbors:
-    """Find every item's nearest among all, and how far the farthest is."""
+    """Find the nearest items of every item, and its largest distance."""
     near, lowest = [], []
     for block in Cosine(items, items).blocks():
         near.append(largest(block, k))
@@ -46,13 +49,13 @@ def _reciprocal_sets(near: Tensor, part: slice, mutual: Tensor, half_mutual: Ten
 
     Args:
         near: Nearest items (N, K).
-        part: The b items.
+        part: The b items whose sets are wanted.
         mutual: Which of the k1 + 1 nearest are mutual (N, k1 + 1).
         half_mutual: The same of the nearest of the half sets (N, h + 1).
-        flags: Room for b x N flags, all False, before and after.
+        flags: Buffer (b, N) of flags, all False before and after.
 
     Returns:
-        Places ``row * N + member``, ascending; rows counted from the part's first.
+        Places ``row * N + member``, ascending; rows are counted from the start of the part.
     """
     half = near[:, : half_mutual.size(1)]
     members, is_member = near[part, : mutual.size(1)], mutual[part]
@@ -76,11 +79,11 @@ def _pair_cosines(items: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 
 def _weights(items: Tensor, found: _Neighbors, k1: int) -> SparseRows:
-    """Encode each item by its expanded k-reciprocal set, weighted exp(-d), weights summing to 1."""
+    """Encode each item by its expanded k-reciprocal set, with weights exp(-d) that sum to 1."""
     near, factor = found
     count = len(items)
     mutual, half_mutual = _mutual(near[:, : k1 + 1]), _mutual(near[:, : round(k1 / 2) + 1])
-    # A part holds a flag for each item, and some numbers of 8 bytes for each candidate.
+    # A part needs a flag for each item, and some numbers of 8 bytes for each candidate.
     size = chunk_rows(count, max(count, 16 * half_mutual.size(1) * mutual.size(1)))
     flags = torch.zeros(size, count, dtype=torch.bool, device=items.device)
     rows, columns, values = [], [], []
@@ -114,20 +117,20 @@ def _average(weights: SparseRows, near: Tensor) -> SparseRows:
 def k_reciprocal_rows(
     query_feats: Any, gallery_feats: Any, k1: int = 20, k2: int = 6, lambda_value: float = 0.3
 ) -> Rows:
-    """Prepare :func:`k_reciprocal_distance` and give its rows on demand.
+    """Prepare :func:`k_reciprocal_distance` and compute its rows on demand.
 
     Args:
         query_feats: Features (Q, D).
         gallery_feats: Features (G, D).
-        k1: Neighbours that must be mutual. Defaults to 20.
-        k2: Neighbours averaged. Defaults to 6.
-        lambda_value: Weight of the plain distance. Defaults to 0.3.
+        k1: Neighbours that must be mutual. Defaults to 20, as in the paper.
+        k2: Neighbours averaged. Defaults to 6, as in the paper.
+        lambda_value: Weight of the original distance. Defaults to 0.3, as in the paper.
 
     Returns:
         A function from query numbers (b,) to distances (b, G).
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite or a setting is out of range.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)
@@ -169,21 +172,21 @@ def k_reciprocal_distance(
     5. Local query expansion: each row becomes the mean of the rows of its k2 nearest items; k2 = 1 leaves it.
     6. :math:`(1 - \lambda) (1 - m / (2 - m)) + \lambda d`, :math:`m_{qg} = \sum_j \min(v_{qj}, v_{gj})`.
 
-    Ties keep index order. The rows v are stored sparsely, and everything as wide as N is made block by block: memory
-    above features and result is about N (k1 + 1) neighbours, the entries of v, and blocks of 64 MB.
+    Ties keep index order. The rows v are stored sparsely, and everything of width N is computed block by block: memory
+    beyond features and result is about N (k1 + 1) neighbours, the entries of v, and blocks of 64 MB.
 
     Args:
-        query_feats: Features (Q, D) of images or texts; normalised inside, half types are promoted to float32.
+        query_feats: Features (Q, D) of images or texts; normalised inside, half precision is promoted to float32.
         gallery_feats: Features (G, D), G >= 1; the same.
         k1: Neighbours that must be mutual. Defaults to 20, as in the paper.
-        k2: Neighbours averaged, itself counted. Defaults to 6, as in the paper.
-        lambda_value: Weight of the plain distance, in 0..1. Defaults to 0.3, as in the paper.
+        k2: Neighbours averaged, including the item itself. Defaults to 6, as in the paper.
+        lambda_value: Weight of the original distance, in 0..1. Defaults to 0.3, as in the paper.
 
     Returns:
-        Distances (Q, G), the smaller the better.
+        Distances (Q, G), smaller is better.
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite, ``k1`` or ``k2`` is below 1, or
             ``lambda_value`` is outside 0..1.
     """

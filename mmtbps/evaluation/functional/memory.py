@@ -1,4 +1,4 @@
-"""Large matrices on the host."""
+"""Allocation of large matrices."""
 
 import numpy as np
 import torch
@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 def zero_matrix(rows: int, columns: int, like: Tensor) -> Tensor:
-    """Make a matrix of zeros that is quick to fill, wherever it is.
+    """Create a matrix of zeros that is fast to fill.
 
-    On the CPU through NumPy, which asks the system for huge pages where torch does not: a large matrix that is written
-    once spends most of its time on being given memory, page by page.
+    On the CPU it is allocated by NumPy, which asks the system for huge pages while torch does not: for a large matrix
+    that is written once, most of the time goes into page faults.
 
     Args:
-        rows: Its rows.
-        columns: Its columns.
-        like: A tensor of the type and device wanted.
+        rows: Number of rows.
+        columns: Number of columns.
+        like: A tensor of the wanted type and device.
 
     Returns:
         The matrix (rows, columns).

@@ -8,31 +8,31 @@ from torch import Tensor
 from .memory import zero_matrix
 
 BLOCK = 2**22
-"""Numbers held at a time when the caller names no chunk size: 16 MB in float32, which a processor's cache can hold."""
+"""Numbers per block when the caller gives no chunk size: 16 MB in float32, which fits into a processor's cache."""
 
 _GROUP = 8
-"""Columns that :func:`largest` first looks at together."""
+"""Columns that :func:`largest` first reduces to their maximum."""
 
 Rows = Callable[[Tensor], Tensor]
-"""Rows of a (Q, G) matrix on demand: query numbers (b,) -> (b, G). So no method has to hold the whole matrix."""
+"""Rows of a (Q, G) matrix on demand: query numbers (b,) -> (b, G), so that no method holds the whole matrix."""
 
 
 def chunk_rows(count: int, width: int) -> int:
-    """Choose how many rows of ``width`` numbers to hold at a time.
+    """Choose the number of rows per block.
 
     Args:
-        count: How many rows there are.
-        width: Numbers in a row.
+        count: Number of rows.
+        width: Numbers per row.
 
     Returns:
-        As many as make a block, but 64 of very wide rows, since a matrix product of few rows is slow; at most
+        As many rows as fit into a block, but at least 64, since a matrix product of few rows is slow; at most
         ``count``, at least 1.
     """
     return max(1, min(count, max(64, BLOCK // max(width, 1))))
 
 
 def _duplicates(feats: Tensor) -> tuple[Tensor, Tensor]:
-    """Find rows that repeat an earlier one: their numbers, and those of the rows they repeat."""
+    """Find rows that equal an earlier one: their numbers, and those of the first equal rows."""
     weights = torch.rand(feats.size(1), dtype=feats.dtype, generator=torch.Generator().manual_seed(0))
     weights = weights.to(feats.device)
     parts = feats.split(chunk_rows(len(feats), 4 * feats.size(1)))
@@ -46,10 +46,10 @@ def _duplicates(feats: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Cosine:
-    """Rows of the matrix of cosine similarities on demand, in which duplicates tie.
+    """Rows of the matrix of cosine similarities on demand; equal gallery items have equal similarities.
 
-    A matrix product may add up the same numbers in another order at the edge of a block, so that two equal gallery
-    items differ by rounding. Here the later one gets the similarity of the first, whatever the block.
+    A matrix product may add the same numbers in another order at the edge of a block, so that two equal gallery items
+    differ by rounding. Here the later one gets the similarity of the first for every block size.
 
     Args:
         query: Features (Q, D), rows of length 1.
@@ -62,7 +62,7 @@ class Cosine:
         self._copies, self._originals = _duplicates(gallery)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Multiply some rows.
+        """Compute some rows.
 
         Args:
             rows: Query numbers (b,).
@@ -73,7 +73,7 @@ class Cosine:
         return self._tie(self.query[rows.to(self.query.device)] @ self.gallery.T)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Multiply all rows, block by block.
+        """Compute all rows, block by block.
 
         Yields:
             Similarities (b, G) of the next b queries; the next block overwrites them.
@@ -90,13 +90,13 @@ class Cosine:
 
 
 def _some_largest(block: Tensor, k: int) -> Tensor:
-    """Columns of the k largest of each row, in no order; of equal values any."""
+    """Columns of the k largest of each row, unordered; ties are broken arbitrarily."""
     width = block.size(1)
     stride = width // _GROUP
     if stride < 4 * k:
         return block.topk(k, dim=1, sorted=False).indices
-    # The k largest are in the k groups with the largest maxima: so most columns are seen by a maximum alone, which
-    # takes less than topk. A group is every stride-th column; those beyond the last whole stride are seen anyway.
+    # The k largest are in the k groups with the largest maxima, and a maximum is cheaper than topk. A group is every
+    # stride-th column; columns beyond the last whole stride are always candidates.
     grouped = block[:, : stride * _GROUP].unflatten(1, (_GROUP, stride))
     groups = _some_largest(grouped.amax(dim=1), k)
     member = torch.arange(_GROUP, device=block.device)[:, None] * stride
@@ -106,11 +106,11 @@ def _some_largest(block: Tensor, k: int) -> Tensor:
 
 
 def largest(block: Tensor, k: int) -> Tensor:
-    """Find the k largest of each row, the largest first; equal ones keep column order, as in a stable sort.
+    """Find the k largest of each row, largest first; ties keep column order, as in a stable sort.
 
     Args:
         block: Similarities (b, G).
-        k: How many; more than G is G.
+        k: How many, at most G.
 
     Returns:
         Columns (b, min(k, G)).
@@ -118,11 +118,11 @@ def largest(block: Tensor, k: int) -> Tensor:
     width = block.size(1)
     if k >= width:
         return block.argsort(dim=1, descending=True, stable=True)
-    # Equal values come in any order: sort the choice by column, then, stably, by value ...
+    # Ties come in any order: sort the candidates by column, then, stably, by value ...
     column = _some_largest(block, k + 1).sort(dim=1).values
     value, order = block.gather(1, column).sort(dim=1, descending=True, stable=True)
     column = column.gather(1, order)[:, :k]
-    # ... and where the last one chosen equals the first one left out, the choice itself may be wrong.
+    # ... and where the last one chosen equals the first one left out, the candidates themselves may be wrong.
     tied = (value[:, k - 1] == value[:, k]).nonzero()[:, 0]
     if len(tied):
         column[tied] = block[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
@@ -130,12 +130,12 @@ def largest(block: Tensor, k: int) -> Tensor:
 
 
 def nearest(query: Tensor, gallery: Tensor, k: int) -> Tensor:
-    """Find the k nearest gallery items of each query, the nearest first; ties keep gallery order.
+    """Find the k nearest gallery items of each query, nearest first; ties keep gallery order.
 
     Args:
         query: Features (Q, D), rows of length 1.
         gallery: Features (G, D), rows of length 1.
-        k: How many; more than G is G.
+        k: How many, at most G.
 
     Returns:
         Gallery numbers (Q, min(k, G)).
@@ -145,12 +145,12 @@ def nearest(query: Tensor, gallery: Tensor, k: int) -> Tensor:
 
 
 def all_rows(rows: Rows, count: int, width: int) -> Tensor:
-    """Fill the whole matrix, block by block.
+    """Compute the whole matrix, block by block.
 
     Args:
         rows: The rows on demand.
-        count: The number Q of queries.
-        width: The gallery's size G.
+        count: Number of queries Q.
+        width: Size of the gallery G.
 
     Returns:
         The matrix (Q, G).

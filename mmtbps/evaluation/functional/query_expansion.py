@@ -19,21 +19,21 @@ def average_query_expansion(query_feats: Any, gallery_feats: Any, k: int = 5) ->
     al., "Total Recall", ICCV 2007). Ties keep gallery order.
 
     Args:
-        query_feats: Features (Q, D); normalised inside, half types are promoted to float32.
+        query_feats: Features (Q, D); normalised inside, half precision is promoted to float32.
         gallery_feats: Features (G, D), G >= 1; the same.
-        k: Gallery items averaged; more than G is G. Defaults to 5, as many as :func:`neighbor_jaccard` looks at.
+        k: Number of gallery items averaged, at most G. Defaults to 5, as in :func:`neighbor_jaccard`.
 
     Returns:
         Expanded queries (Q, D), of length 1.
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite or ``k`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)
     positive(len(gallery), 'the number of gallery_feats')
     found = nearest(query, gallery, positive(k, 'k'))
-    # One neighbour at a time, so that no (Q, k, D) is held.
+    # One neighbour at a time, to avoid a tensor (Q, k, D).
     total = query.clone()
     for column in found.T:
         total += gallery[column]

@@ -1,4 +1,4 @@
-"""Re-ranking what a first look found, for galleries that outgrow a full re-ranking."""
+"""Re-ranking of shortlists, for galleries that are too large for a full re-ranking."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,21 +18,21 @@ def shortlist_jaccard(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute :func:`neighbor_jaccard` for the ``size`` gallery items nearest to each query alone.
 
-    The indices are those of the full method: neighbours are sought in the whole gallery, but for shortlisted items
-    only, at most Q x size x G instead of G x G products. Since the index adds at most 0.05 in the paper's re-ranking,
-    a short list holds what can come out on top.
+    The indices equal those of the full method: neighbours are searched in the whole gallery, but for shortlisted items
+    only, with at most Q x size x G instead of G x G products. Since the index adds at most 0.05 in the paper's
+    re-ranking, a shortlist contains the items that can reach the top.
 
     Args:
-        query_feats: Features (Q, D); normalised inside, half types are promoted to float32.
+        query_feats: Features (Q, D); normalised inside, half precision is promoted to float32.
         gallery_feats: Features (G, D), G >= 1; the same.
-        k: Neighbours in a set; more than G is G. Defaults to 5, as in the paper's code.
-        size: Items in a shortlist, K; more than G is G. Defaults to 50, enough for the ten best.
+        k: Number of neighbours, at most G. Defaults to 5, as in the paper's code.
+        size: Length of a shortlist K, at most G. Defaults to 50, enough for the ten best.
 
     Returns:
-        Gallery numbers, cosine similarities and Jaccard indices (Q, K), the most similar first.
+        Gallery numbers, cosine similarities and Jaccard indices (Q, K), most similar first.
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite, or ``k`` or ``size`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)
@@ -44,7 +44,7 @@ def shortlist_jaccard(
     sets = nearest(gallery[items], gallery, k)
     cosine, shared = query.new_empty(found.shape), query.new_empty(found.shape)
     for i, own in enumerate(near[:, :k]):
-        # Row by row, not as a product, so that duplicates tie.
+        # Row by row, not as a matrix product, so that duplicates tie.
         cosine[i] = (gallery[found[i]] * query[i]).sum(dim=1)
         shared[i] = torch.isin(sets[place[i]], own).sum(dim=1)
     return found, cosine, shared / (2 * k - shared)
@@ -54,26 +54,26 @@ def shortlist_jaccard(
 def rerank_shortlist(
     query_feats: Any, gallery_feats: Any, prepare: Callable[[Tensor, Tensor], Rows], size: int = 500
 ) -> tuple[Tensor, Tensor]:
-    """Re-rank the ``size`` gallery items nearest to each query with any method, each query on its own.
+    """Re-rank the ``size`` gallery items nearest to each query with any method, one query at a time.
 
-    A full re-ranking compares the gallery with itself, G x G. Here each query meets only its shortlist, Q x size x
-    size, as if that were the whole gallery; so sets of neighbours lack what lies outside, and the answer is near that
-    of the full method only where persons stand apart in feature space. ``tools/analysis_tools/benchmark.py rerank``
-    measures how near. The paper's method has :func:`shortlist_jaccard`, which lacks nothing.
+    A full re-ranking compares the gallery with itself, G x G. Here each query sees only its shortlist as if that were
+    the whole gallery, Q x size x size. Neighbours outside the shortlist are missing, so that the result approximates
+    the full method well only if persons are well separated in feature space; ``tools/analysis_tools/benchmark.py
+    rerank`` measures how well. For the paper's method, :func:`shortlist_jaccard` is exact.
 
     Args:
-        query_feats: Features (Q, D); normalised inside, half types are promoted to float32.
+        query_feats: Features (Q, D); normalised inside, half precision is promoted to float32.
         gallery_feats: Features (G, D), G >= 1; the same.
-        prepare: The method: a function from features (1, D) and (size, D) to similarities on demand, as
-            :meth:`mmtbps.evaluation.Reranker.prepare` of a registered re-ranker.
-        size: Items in a shortlist, K; more than G is G. Defaults to 500: the larger, the nearer to the full method.
+        prepare: The method: a function from features (1, D) and (size, D) to similarities on demand, such as
+            :meth:`mmtbps.evaluation.Reranker.prepare` of a re-ranker.
+        size: Length of a shortlist K, at most G. Defaults to 500; longer ones are closer to the full method.
 
     Returns:
-        Gallery numbers (Q, K) and their new similarities (Q, K), the best first; ties keep the order of the plain
-        ranking.
+        Gallery numbers (Q, K) and their new similarities (Q, K), best first; ties keep the order of the ranking by
+        cosine.
 
     Raises:
-        TypeError: If features are not floating numbers.
+        TypeError: If features are not floating-point numbers.
         ValueError: If shapes disagree, the gallery is empty, a feature is not finite or ``size`` is below 1.
     """
     query, gallery = unit_pair(query_feats, gallery_feats)

@@ -1,4 +1,4 @@
-"""Sparse sets: rows with few entries, of which only the entries are stored."""
+"""Sparse rows of a matrix, and the Jaccard index of sparse sets."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,16 @@ from torch import Tensor
 from .memory import zero_matrix
 
 _ENTRIES = 2**21
-"""Pairs of entries met at a time, at least those of one row: this bounds the memory of :func:`weighted_jaccard`."""
+"""Pairs of entries per block, at least those of one row; it bounds the memory of :func:`weighted_jaccard`."""
 
 
 class SparseRows(NamedTuple):
-    """Rows of a non-negative matrix: the entries of row i stand at ``start[i]`` to ``start[i + 1]``.
+    """Rows of a non-negative matrix in compressed form (CSR): row i has the entries ``start[i]`` to ``start[i + 1]``.
 
-    ``start`` (n + 1,), ``column`` (entries,) int64 and ``value`` (entries,) floating.
+    Attributes:
+        start: (n + 1,) int64.
+        column: Column of each entry, (entries,) int64.
+        value: Value of each entry, (entries,) floating-point.
     """
 
     start: Tensor
@@ -23,13 +26,13 @@ class SparseRows(NamedTuple):
 
     @classmethod
     def build(cls, row: Tensor, column: Tensor, value: Tensor, count: int) -> 'SparseRows':
-        """Make ``count`` rows of entries that are sorted by row.
+        """Build rows from entries that are sorted by row.
 
         Args:
             row: Row of each entry (entries,), ascending.
             column: Column of each entry (entries,).
             value: Value of each entry (entries,).
-            count: How many rows there are.
+            count: Number of rows.
 
         Returns:
             The rows.
@@ -38,29 +41,29 @@ class SparseRows(NamedTuple):
         return cls(start, column, value)
 
     def entries(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pick rows, in any order and any number of times.
+        """Select rows, in any order and any number of times.
 
         Args:
             rows: Row numbers (m,).
 
         Returns:
-            For every entry of the picked rows the place 0..m-1 of its row in ``rows``, its column and its value.
+            For every entry of the selected rows the position 0..m-1 of its row in ``rows``, its column and its value.
         """
         begin = self.start[rows]
         length = self.start[rows + 1] - begin
         owner = torch.arange(len(rows), device=rows.device).repeat_interleave(length)
-        # Entry t of the answer is entry t - (entries of the rows picked before) of its own row.
+        # Entry t of the result is entry t - (entries of the rows selected before) of its own row.
         place = (begin - (length.cumsum(0) - length))[owner] + torch.arange(len(owner), device=rows.device)
         return owner, self.column[place], self.value[place]
 
     def tail(self, first: int) -> 'SparseRows':
-        """Leave out the rows before ``first``.
+        """Drop the rows before ``first``.
 
         Args:
             first: The first row to keep.
 
         Returns:
-            The rows from there on.
+            The remaining rows.
         """
         start = self.start[first:]
         return SparseRows(start - start[0], self.column[start[0] :], self.value[start[0] :])
@@ -69,7 +72,7 @@ class SparseRows(NamedTuple):
         """Swap rows and columns.
 
         Args:
-            width: How many columns there are.
+            width: Number of columns.
 
         Returns:
             The ``width`` columns as rows.
@@ -81,10 +84,10 @@ class SparseRows(NamedTuple):
 
 
 def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width: int, total: float) -> Tensor:
-    r"""Compare sets that are few entries wide with many others, without looking at pairs that share nothing.
+    r"""Compute the weighted Jaccard index of sparse sets, visiting only pairs that share an entry.
 
     With non-negative weights, :math:`J = m / (\text{total} - m)`, :math:`m_{ij} = \sum_c \min(a_{ic}, b_{jc})`, where
-    ``total`` is what the weights of one row of a and one of b sum to. All weights 1: the usual Jaccard index.
+    ``total`` is the sum of all weights of one row of a and one of b. With weights of 1 it is the usual Jaccard index.
 
     Args:
         sets: The rows a.
@@ -108,7 +111,7 @@ def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width:
         entry, other, other_value = members.entries(column[part])
         place = owner[part][entry] * width + other
         index.index_add_(0, place, torch.minimum(value[part][entry], other_value))
-        # Only what was met is not 0. A place met twice is written twice, with the same number.
+        # Only visited pairs are not 0. A pair visited twice is written twice, with the same number.
         shared = index[place]
         index[place] = shared / (total - shared)
         begin = end
@@ -116,14 +119,14 @@ def weighted_jaccard(sets: SparseRows, rows: Tensor, members: SparseRows, width:
 
 
 def merge(place: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Add up the entries of each place.
+    """Add up the values of equal places.
 
     Args:
         place: Places (entries,) int64, in any order.
         value: Values (entries,).
 
     Returns:
-        The places that occur, ascending, and their sums.
+        The distinct places, ascending, and their sums.
     """
     place, order = place.sort(stable=True)
     place, group = place.unique_consecutive(return_inverse=True)

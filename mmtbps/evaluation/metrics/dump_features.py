@@ -1,4 +1,4 @@
-"""Collect the features of a test: for a file, and for drawing without the model."""
+"""Collection of the features of a test, for files and for pictures without the model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,22 @@ from ..feature_file import Features, save_features
 
 
 class FeatureCollector(BaseMetric):
-    """Base class of metrics that want all features of all processes at once, with what they belong to."""
+    """Base class of metrics that need the features of all processes with their images, captions and persons.
 
-    # Not None, for which MMEngine warns.
+    A subclass implements ``compute_metrics(results)``, in which :meth:`stack` turns the results into features.
+    """
+
+    # Not None, for which MMEngine would warn.
     default_prefix = ''
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep one entry an image."""
+        """Store one result per image.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Predictions with ``image_feat`` (D,), ``text_feats`` (n, D), ``person_id``, ``img_path`` and
+                ``captions``.
+        """
         for sample in data_samples:
             self.results.append(
                 dict(
@@ -33,7 +42,15 @@ class FeatureCollector(BaseMetric):
 
     @staticmethod
     def stack(results: list[dict], meta: dict[str, Any] | None = None) -> Features:
-        """Stack what :meth:`process` kept, of all processes, in data set order."""
+        """Stack results.
+
+        Args:
+            results: What :meth:`process` stored in all processes, in data set order.
+            meta: Origin of the features. Defaults to None: nothing is known.
+
+        Returns:
+            The features.
+        """
         counts = torch.tensor([len(result['captions']) for result in results])
         return Features(
             image_feats=torch.stack([result['image_feat'] for result in results]).float(),
@@ -52,7 +69,8 @@ class DumpFeatures(FeatureCollector):
 
     Args:
         out_file: The file to write.
-        meta: What made the features; ``unknown_words`` of the test is added. Defaults to None: nothing is known.
+        meta: Origin of the features, to which the test's ``unknown_words`` are added. Defaults to None: nothing is
+            known.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
             ``'cpu'``: features need no room on the accelerator.
         collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
@@ -76,7 +94,7 @@ class DumpFeatures(FeatureCollector):
         self.meta = meta or {}
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Write the file; there is no figure to report."""
+        """Write the file; there is no metric to report."""
         unknown = MessageHub.get_current_instance().runtime_info.get('unknown_words')
         meta = self.meta if unknown is None else dict(self.meta, unknown_words=unknown)
         save_features(self.out_file, self.stack(results, meta))

@@ -22,27 +22,27 @@ class TBPSMetric(BaseMetric):
 
     One result is one unique image with all its captions. ``t2i``: every caption is a query, every image is in the
     gallery. ``i2t``: every image that has captions is a query, every caption is in the gallery; an image without
-    captions is gallery only. An answer is right when the person is the same; similarity is the cosine. Ranking is
-    exact, ties keep data set order. Formulas: :mod:`mmtbps.evaluation.functional.ranking`.
+    captions is in the gallery of ``t2i`` only. Query and gallery item match if they show the same person; similarity
+    is the cosine. Ranking is exact, ties keep data set order. Formulas: :mod:`mmtbps.evaluation.functional.ranking`.
 
-    The figures come as ``t2i/R@1``, ..., ``i2t/mINP`` in percent, those of a re-ranker as ``t2i+jaccard/R@1`` and so
-    on, and the main process prints them as one table.
+    The keys are ``t2i/R@1``, ..., ``i2t/mINP``, those of a re-ranker ``t2i+jaccard/R@1`` and so on; values are in
+    percent, and the main process prints them as one table.
 
     Args:
-        topk: The ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
-        rerank: Configs of one or more re-rankers of the ``RERANKERS`` registry; each ranks both directions again and
-            adds a row for either. Defaults to none: validation stays quick; ask for it in ``test_evaluator``.
+        topk: Ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
+        rerank: Config of one re-ranker of the registry ``RERANKERS``, or several; each adds a row for either
+            direction. Defaults to none, to keep validation fast; ask for it in ``test_evaluator``.
         collect_device: Where results of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
             ``'cpu'``: features of a test split need no room on the accelerator.
-        prefix: A name put before all keys. Defaults to None: the keys already name the direction.
+        prefix: Prefix of all keys. Defaults to None: the keys already name the direction.
         collect_dir: A folder that all processes share, for gathering on the CPU; it is removed afterwards with all that
             is in it. Defaults to None: a temporary one in the working folder.
 
     Raises:
-        ValueError: If ``topk`` is empty or names a rank below 1, or two re-rankers have one name.
+        ValueError: If ``topk`` is empty or has a rank below 1, or two re-rankers have the same name.
     """
 
-    # Not None, for which MMEngine warns at every start.
+    # Not None, for which MMEngine would warn.
     default_prefix = ''
 
     def __init__(
@@ -58,14 +58,17 @@ class TBPSMetric(BaseMetric):
         self.rerank: list[Reranker] = [RERANKERS.build(r) for r in ([rerank] if isinstance(rerank, dict) else rerank)]
         names = [reranker.name for reranker in self.rerank]
         if len(set(names)) < len(names):
-            raise ValueError(f'TBPSMetric: two re-rankers have one name among {names}; give one of them name=....')
+            raise ValueError(f'TBPSMetric: two re-rankers have the same name among {names}; set name=... for one.')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep features and person of each image.
+        """Store features and person of each image.
 
         Args:
-            data_batch: Not used; what the data loader gave.
-            data_samples: Results with ``image_feat`` (D,), ``text_feats`` (n, D), n >= 0, and ``person_id``.
+            data_batch: Not used.
+            data_samples: Predictions with ``image_feat`` (D,), ``text_feats`` (n, D), n >= 0, and ``person_id``.
+
+        Raises:
+            KeyError: If a prediction lacks one of them.
         """
         for sample in data_samples:
             missing = {'image_feat', 'text_feats', 'person_id'} - sample.keys()
@@ -86,13 +89,13 @@ class TBPSMetric(BaseMetric):
         """Rank both directions and print the table.
 
         Args:
-            results: What :meth:`process` kept, of all processes, in data set order.
+            results: What :meth:`process` stored in all processes, in data set order.
 
         Returns:
-            The figures in percent.
+            The metrics in percent.
 
         Raises:
-            ValueError: If there is no image with a caption, or no query has a right answer.
+            ValueError: If no image has a caption, or no query has a match.
         """
         captions = torch.tensor([len(result['text_feats']) for result in results])
         if not len(captions) or not captions.any():
@@ -110,7 +113,7 @@ class TBPSMetric(BaseMetric):
         return self._report({name: summarize(row, self.topk) for name, row in scores.items()})
 
     def _report(self, figures: dict[str, dict[str, float]]) -> dict[str, float]:
-        """Print one table of rows and columns and make the keys ``row/column``."""
+        """Print one table of rows and columns and build the keys ``row/column``."""
         tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
         print_log('\n' + format_figures(figures, tested), logger='current')
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}

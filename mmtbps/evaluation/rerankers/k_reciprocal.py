@@ -1,4 +1,4 @@
-"""k-reciprocal encoding."""
+"""Re-ranking by k-reciprocal encoding."""
 
 from torch import Tensor
 
@@ -19,8 +19,8 @@ class KReciprocal(Reranker):
     Args:
         k1: Neighbours that must be mutual. Defaults to 20, as in the paper.
         k2: Neighbours averaged. Defaults to 6, as in the paper.
-        lambda_value: Weight of the plain distance, in 0..1. Defaults to 0.3, as in the paper.
-        name: What the metric's rows are called. Defaults to None: ``'k-reciprocal'``.
+        lambda_value: Weight of the original distance, in 0..1. Defaults to 0.3, as in the paper.
+        name: Name in the keys of the metric. Defaults to None: ``'k-reciprocal'``.
 
     Raises:
         ValueError: If ``k1`` or ``k2`` is below 1 or ``lambda_value`` is outside 0..1.

@@ -1,4 +1,4 @@
-"""The paper's re-ranking."""
+"""Re-ranking by shared neighbours, as in CM-MoCo."""
 
 from torch import Tensor
 
@@ -18,9 +18,9 @@ class NeighborJaccard(Reranker):
     See :func:`mmtbps.evaluation.functional.neighbor_jaccard`.
 
     Args:
-        k: Neighbours in a set. Defaults to 5, as in the paper's code.
-        weight: What the index counts against the cosine. Defaults to 0.05, as in the paper's code.
-        name: What the metric's rows are called. Defaults to None: ``'jaccard'``.
+        k: Number of neighbours. Defaults to 5, as in the paper's code.
+        weight: Weight of the Jaccard index. Defaults to 0.05, as in the paper's code.
+        name: Name in the keys of the metric. Defaults to None: ``'jaccard'``.
 
     Raises:
         ValueError: If ``k`` is below 1.
@@ -53,10 +53,10 @@ class NeighborJaccard(Reranker):
         Args:
             query_feats: Features (Q, D).
             gallery_feats: Features (G, D).
-            size: Items in a shortlist, K; more than G is G.
+            size: Length of a shortlist K, at most G.
 
         Returns:
-            Gallery numbers and similarities (Q, K), the best first; ties keep the order of the plain ranking.
+            Gallery numbers and similarities (Q, K), best first; ties keep the order of the ranking by cosine.
         """
         numbers, cosine, jaccard = shortlist_jaccard(query_feats, gallery_feats, self.k, size)
         similarity = cosine + self.weight * jaccard

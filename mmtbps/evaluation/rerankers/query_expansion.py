@@ -1,4 +1,4 @@
-"""Average query expansion."""
+"""Re-ranking by average query expansion."""
 
 from torch import Tensor
 
@@ -18,8 +18,8 @@ class QueryExpansion(Reranker):
     See :func:`mmtbps.evaluation.functional.average_query_expansion`.
 
     Args:
-        k: Gallery items averaged. Defaults to 5, as many as :class:`NeighborJaccard` looks at.
-        name: What the metric's rows are called. Defaults to None: ``'query-expansion'``.
+        k: Number of gallery items averaged. Defaults to 5, as in :class:`NeighborJaccard`.
+        name: Name in the keys of the metric. Defaults to None: ``'query-expansion'``.
 
     Raises:
         ValueError: If ``k`` is below 1.
