@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from packaging.version import Version
 from torch import Tensor, nn
 
 from mmtbps.models.data_preprocessor import pad_tokens
@@ -25,6 +26,8 @@ __all__ = ['export_onnx', 'quantize_onnx']
 
 _LEAST_COSINE = 0.9999
 _VERIFIED = 64
+# Earlier ones cannot run a convolution with int8 weights on a CPU.
+_INT8_RUNTIME = Version('1.24')
 
 
 class _Graph(nn.Module):
@@ -84,9 +87,15 @@ def quantize_onnx(folder: str | Path, out_dir: str | Path) -> None:
         out_dir: The folder of the smaller one, with the same files.
 
     Raises:
-        ImportError: If onnx or onnxruntime is missing.
+        ImportError: If onnx or onnxruntime is missing, or onnxruntime is older than 1.24 (which needs Python 3.11).
         ValueError: If the model is not in single precision.
     """
+    version = import_deploy('onnxruntime').__version__
+    if Version(version) < _INT8_RUNTIME:
+        raise ImportError(
+            f'onnxruntime {version} cannot run convolutions in int8. On Python 3.11 or later run: '
+            f"python -m pip install 'onnxruntime>={_INT8_RUNTIME}'"
+        )
     quantization = import_deploy('onnxruntime.quantization')
     shape_inference = import_deploy('onnxruntime.quantization.shape_inference')
     bundle = Bundle.load(folder)

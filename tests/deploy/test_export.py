@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from small_models import KINDS, build_encoder, write_files
 
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
@@ -32,6 +33,9 @@ from mmtbps.toy import draw_samples
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'deploy' / 'export_onnx.py'
 FILES = ['image.onnx', 'model.json', 'text.onnx']
+needs_int8 = pytest.mark.skipif(
+    Version(onnxruntime.__version__) < Version('1.24'), reason='this onnxruntime has no convolutions in int8'
+)
 
 
 @pytest.fixture(scope='module')
@@ -145,6 +149,7 @@ def test_an_export_that_does_not_reproduce_the_model_is_not_written(exported, tm
     assert list((tmp_path / 'onnx').iterdir()) == []
 
 
+@needs_int8
 def test_int8_is_a_model_of_its_own(exported, samples, tmp_path):
     encoder, folder = exported
     quantize_onnx(folder, tmp_path / 'int8')
@@ -174,6 +179,13 @@ def test_files_that_do_not_belong_together_are_refused(exported, tmp_path):
         ONNXEncoder(tmp_path)
 
 
+def test_int8_by_a_runtime_that_cannot_run_it_is_refused(exported, monkeypatch, tmp_path):
+    monkeypatch.setattr('onnxruntime.__version__', '1.23.2')
+    with pytest.raises(ImportError, match=r'onnxruntime 1\.23\.2 cannot run .*onnxruntime>=1\.24'):
+        quantize_onnx(exported[1], tmp_path / 'int8')
+    assert not (tmp_path / 'int8').exists()
+
+
 def test_missing_packages_and_devices_are_named(exported, monkeypatch):
     _, folder = exported
     with pytest.raises(ValueError, match='cannot run on meta'):
@@ -183,6 +195,7 @@ def test_missing_packages_and_devices_are_named(exported, monkeypatch):
         ONNXEncoder(folder)
 
 
+@needs_int8
 def test_tool_exports_quantises_and_measures(tmp_path, capsys):
     root = draw_toy_pedes(tmp_path / 'toypedes', num_train_ids=1, num_val_ids=1, num_test_ids=6)
     dataset = dict(type='CUHKPEDES', data_root=str(root))
