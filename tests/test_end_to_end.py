@@ -10,8 +10,11 @@ import pytest
 import torch
 
 import mmtbps
+from mmtbps.converters import publish_checkpoint
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
+from mmtbps.deploy import ONNXEncoder, export_onnx
+from mmtbps.search import ModelEncoder, Searcher
 
 ROOT = Path(mmtbps.__file__).parents[1]
 CONFIG = 'configs/dual_stream/dual-stream_tiny_toypedes.py'
@@ -177,3 +180,26 @@ def test_a_misspelt_key_stops_the_run_before_anything_is_written(options, tmp_pa
     )  # fmt: skip
     assert 'did you mean train_dataloader?' in output
     assert not (tmp_path / 'none').exists()
+
+
+def test_weights_of_another_code_base_start_no_training(options, tmp_path):
+    torch.save({'model': {'base_model.visual.conv1.weight': torch.zeros(2)}, 'epoch': 60}, tmp_path / 'irra.pth')
+    output = run(
+        sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path / 'run', '--cfg-options', *options,
+        f'load_from={tmp_path / "irra.pth"}', expected=1,
+    )  # fmt: skip
+    assert 'irra.pth does not fit DualStreamRetriever: it lacks' in output
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_a_published_model_searches_the_gallery_of_the_whole_one_and_is_exported(whole_run, data_root, tmp_path):
+    work_dir, _ = whole_run
+    config, best = work_dir / Path(CONFIG).name, best_checkpoint(work_dir)
+    published = publish_checkpoint(best, tmp_path / 'model.pth').path
+    searcher = Searcher.from_config(config, best)
+    crops = sorted(str(path) for path in (data_root / 'imgs').rglob('*.*'))[:4]
+    searcher.index(crops, tmp_path / 'gallery', progress=False, num_workers=0)
+    again = Searcher.load(tmp_path / 'gallery', checkpoint=published)
+    assert again.search('a man in a red coat', topk=4) == searcher.search('a man in a red coat', topk=4)
+    export_onnx(ModelEncoder(config, published), tmp_path / 'onnx')
+    assert ONNXEncoder(tmp_path / 'onnx').fingerprint == searcher.encoder.fingerprint

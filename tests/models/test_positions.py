@@ -1,7 +1,5 @@
 """Positional embeddings between grids: which are resized, taken, refused."""
 
-import logging
-
 import pytest
 import torch
 from hypothesis import given
@@ -86,12 +84,12 @@ def test_plain_loading_resizes_a_square_also_to_as_many_places(make, told):
     assert grid.tolist() == [16, 4]
 
 
-def test_a_checkpoint_without_grid_is_taken_at_its_word_if_it_has_as_many_places_and_no_square(make, caplog):
+def test_a_checkpoint_without_grid_is_taken_at_its_word_if_it_has_as_many_places_and_no_square(make):
     source, tower = make((96, 32)), make((96, 32))
     prefix, old, _ = parts(source)
     state = source.state_dict()
     del state[f'{prefix}{GRID}']
-    with caplog.at_level(logging.WARNING):
+    with pytest.warns(UserWarning, match='without its grid; its 48 places are taken for 12 x 4'):
         tower.load_state_dict(state)
     assert torch.equal(parts(tower)[1], old)
     with pytest.raises(ValueError, match=r'has 49 rows, which is not one plus a square grid; build'):

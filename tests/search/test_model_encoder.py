@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import cv2
 import numpy as np
 import pytest
@@ -85,26 +87,33 @@ def test_fingerprint_changes_with_weights_model_and_preprocessing(encoder, model
     assert encoder.fingerprint.differences(ModelEncoder(config, model_files[1]).fingerprint) == ['preprocessing']
 
 
-def without(stored, *parts):
-    return {name: value for name, value in stored['state_dict'].items() if not name.startswith(parts)}
+def without(stored, start='nothing', ends='nothing'):
+    return {k: v for k, v in stored['state_dict'].items() if not (k.startswith(start) or k.endswith(ends))}
+
+
+def prefixed(stored):
+    return {f'module.{name}': value for name, value in stored['state_dict'].items()}
+
+
+def changed(stored, weights):
+    return dict(stored, state_dict={**stored['state_dict'], **weights})
 
 
 @pytest.mark.parametrize(
-    'change',
+    ('change', 'unused'),
     [
-        lambda stored: dict(stored, state_dict=without(stored, 'heads.')),
-        lambda stored: dict(meta=stored['meta'], model={f'module.{k}': v for k, v in stored['state_dict'].items()}),
-        lambda stored: dict(stored, state_dict={**stored['state_dict'], 'queue.image': torch.ones(3), 'other': VECTOR}),
-        lambda stored: dict(
-            stored, state_dict={k: v for k, v in stored['state_dict'].items() if not k.endswith('num_batches_tracked')}
-        ),
-        lambda stored: dict(stored, state_dict={**stored['state_dict'], 'heads.identity.projection': VECTOR}),
+        (lambda stored: dict(stored, state_dict=without(stored, 'heads.')), None),
+        (lambda stored: dict(meta=stored['meta'], model=prefixed(stored)), None),
+        (lambda stored: dict(stored, state_dict=without(stored, ends='num_batches_tracked')), None),
+        (lambda stored: changed(stored, {'queue.image': VECTOR, 'adapter.bias': VECTOR}), r'adapter \(1 .*queue \(1 '),
+        (lambda stored: changed(stored, {'heads.identity.projection': VECTOR}), r'heads\.identity \(1 weight\)'),
     ],
-    ids=['encoders alone', 'module', 'queue and what nobody knows', 'norms that do not count', 'other classes'],
+    ids=['encoders alone', 'module', 'norms that do not count', 'queue and what nobody knows', 'other classes'],
 )
-def test_encoders_are_enough_and_alone_make_the_fingerprint(encoder, model_files, tmp_path, change):
+def test_encoders_are_enough_and_alone_make_the_fingerprint(encoder, model_files, tmp_path, change, unused):
     torch.save(change(torch.load(model_files[1], weights_only=True)), tmp_path / 'other.pth')
-    other = ModelEncoder(model_files[0], tmp_path / 'other.pth')
+    with pytest.warns(UserWarning, match=f'Not used of .*{unused}') if unused else nullcontext():
+        other = ModelEncoder(model_files[0], tmp_path / 'other.pth')
     assert other.fingerprint == encoder.fingerprint
     assert torch.equal(other.encode_texts(SENTENCES), encoder.encode_texts(SENTENCES))
 

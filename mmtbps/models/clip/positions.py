@@ -1,12 +1,11 @@
 """Positional embeddings for images of another size, and the grids that they belong to."""
 
-import logging
 import math
+import warnings
 from collections.abc import MutableMapping
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -96,10 +95,8 @@ def fit_positions(
     rows, columns = weights[grid_name].tolist() if grid_name in weights else (side, side)
     if grid_name not in weights and not released and side**2 != count == grid[0] * grid[1]:
         rows, columns = grid
-        print_log(
-            f'{name} comes without its grid; its {count} places are taken for {rows} x {columns}.',
-            logger='current',
-            level=logging.WARNING,
+        warnings.warn(
+            f'{name} comes without its grid; its {count} places are taken for {rows} x {columns}', stacklevel=2
         )
     if squares_only and rows != columns and (rows, columns) != tuple(grid):
         raise ValueError(
