@@ -42,9 +42,11 @@ class Searcher:
         gallery: The images; its methods add and remove them.
 
     Example:
-        >>> searcher = Searcher.from_config('config.py', 'best.pth')  # doctest: +SKIP
-        >>> searcher.index('crops/')  # doctest: +SKIP
-        >>> searcher.search('a woman in a red coat with a white bag', topk=5)  # doctest: +SKIP
+        >>> searcher = Searcher.from_config('config.py', 'best.pth')
+        >>> summary = searcher.index('crops/')
+        >>> results = searcher.search('a woman in a red coat with a white bag', topk=5)
+        >>> results[0].path
+        '.../crops/...png'
     """
 
     def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
