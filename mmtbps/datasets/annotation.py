@@ -1,4 +1,4 @@
-"""Reading raw annotations: entries, their checks, and the errors that say where and what to do."""
+"""Raw annotations: reading, checks, and errors that name the place and the remedy."""
 
 import json
 import ntpath
@@ -34,11 +34,11 @@ class ImageEntry(NamedTuple):
     """One image of a raw annotation.
 
     Attributes:
-        img_path (str): Path below the image folder.
-        person_id (int | str): Identity as the annotation writes it.
-        captions (list[str]): Any number, blank ones included.
-        split (str): 'train', 'val' or 'test'.
-        where (str): Place in the annotation file, for messages: 'entry 17' (counted from 0) or 'line 18'.
+        img_path: Path below the image folder.
+        person_id: Identity as the annotation writes it.
+        captions: Any number of captions, including blank ones.
+        split: 'train', 'val' or 'test'.
+        where: Place in the annotation file, for error messages: 'entry 17' (counted from 0) or 'line 18'.
     """
 
     img_path: str
@@ -63,7 +63,7 @@ def read_text(file: str) -> str:
     """Read a UTF-8 text file, with or without a byte order mark.
 
     Args:
-        file (str): Path that one of MMEngine's file backends understands.
+        file: Path for one of MMEngine's file backends.
 
     Raises:
         ValueError: If the file is not UTF-8.
@@ -75,15 +75,15 @@ def read_text(file: str) -> str:
 
 
 def load_json(file: str, keys: Iterable[str]) -> Any:
-    """Load a JSON file and keep, of every object in it, only some keys.
+    """Load a JSON file and keep only some keys of every object in it.
 
     Args:
-        file (str): Path of the file.
-        keys (Iterable[str]): What to keep; the rest (CUHK-PEDES's ``processed_tokens``) is dropped while reading,
-            which saves most of the memory.
+        file: Path of the file.
+        keys: Keys to keep; others, such as CUHK-PEDES's ``processed_tokens``, are dropped while reading, which saves
+            most of the memory.
 
     Raises:
-        ValueError: If the file is not JSON; names line and column.
+        ValueError: If the file is not JSON; the message names line and column.
     """
     kept = tuple(keys)
     try:
@@ -96,18 +96,18 @@ def load_json(file: str, keys: Iterable[str]) -> Any:
 
 
 def relative_path(path: Any) -> str:
-    """Return a path that stays inside the image folder, with ``.`` and doubled slashes removed.
+    """Normalise a path below the image folder: ``.`` and double slashes are removed.
 
-    An annotation is input from elsewhere: a path that is absolute, has a drive or climbs with ``..`` (by either kind
-    of slash) would make the program read, and search results show, any file of the machine.
+    Annotations are untrusted input: a path that is absolute, has a drive or contains ``..`` (with either kind of slash)
+    could make the program read, and search results show, any file of the machine.
 
     Raises:
-        ValueError: If the path is no text, is empty or leaves the folder.
+        ValueError: If the path is not a text, is empty or leaves the folder.
     """
     if not isinstance(path, str) or not path.strip() or '\0' in path:
         raise ValueError(f'the image path must be a non-empty text, but got {path!r}')
     clean = posixpath.normpath(path)
-    # Windows rules understand both kinds of slashes, so they are the stricter ones everywhere.
+    # The rules of Windows accept both kinds of slashes, so they are the stricter ones on every system.
     if _UNUSUAL.search(path) and (
         ntpath.splitdrive(clean)[0] or clean.startswith(('/', '\\')) or '..' in re.split(r'[/\\]', path)
     ):
@@ -116,18 +116,16 @@ def relative_path(path: Any) -> str:
 
 
 def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | None = None) -> ImageEntry:
-    """Check one record of an annotation and turn it into an :class:`ImageEntry`.
+    """Check one record of an annotation and convert it to an :class:`ImageEntry`.
 
     Args:
-        record (Mapping): The record.
-        keys (Mapping[str, str]): Name in the record of 'img_path', 'person_id', 'captions' and, unless ``split`` is
-            given, 'split'.
-        where (str): Place in the file, kept for messages.
-        split (str, optional): The split of a record that names none. Defaults to None: the record names it.
+        record: The record.
+        keys: Names in the record of 'img_path', 'person_id', 'captions' and, unless ``split`` is given, 'split'.
+        where: Place in the file, for error messages.
+        split: Split of the record. Defaults to None: the record names it.
 
     Raises:
-        ValueError: If a key is missing or a value is of the wrong kind. The message lacks file and place, which
-            the caller knows.
+        ValueError: If a key is missing or a value has a wrong type. The caller adds file and place to the message.
     """
     if not isinstance(record, Mapping):
         raise ValueError(f'an object with the keys {sorted(keys.values())} is expected, but got {record!r:.80}')
@@ -152,10 +150,10 @@ def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:
     """Find the images that entries give to different persons.
 
     Args:
-        entries (Iterable[ImageEntry]): Entries of any splits.
+        entries: Entries of any splits.
 
     Yields:
-        str: Of every entry that contradicts an image's first one, what contradicts and what to do.
+        A message for every entry that contradicts the first one of its image.
     """
     images: dict[str, ImageEntry] = {}
     for entry in entries:
@@ -171,7 +169,7 @@ def merge_images(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
     """Give every image one entry, with the captions of all its entries in order.
 
     Args:
-        entries (Sequence[ImageEntry]): Entries of one split.
+        entries: Entries of one split.
 
     Raises:
         ValueError: If two entries of an image name different persons.
@@ -189,14 +187,14 @@ def merge_images(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
 def drop_blank_captions(
     images: Sequence[ImageEntry], keep_uncaptioned: bool
 ) -> tuple[list[ImageEntry], list[ImageEntry]]:
-    """Leave out captions that are nothing but white space.
+    """Remove captions that consist of white space only.
 
     Args:
-        images (Sequence[ImageEntry]): Images of one split.
-        keep_uncaptioned (bool): Whether an image without captions is of use: as a part of the gallery, say.
+        images: Images of one split.
+        keep_uncaptioned: Whether to keep images without captions, for instance for a gallery.
 
     Returns:
-        tuple[list[ImageEntry], list[ImageEntry]]: The images to use, and those of which something was left out.
+        The images to use, and those from which something was removed.
     """
     usable, blank = [], []
     for image in images:
@@ -219,16 +217,16 @@ def sort_ids(ids: Iterable[int | str]) -> list[int | str]:
 
 
 def missing_images(folder: str, paths: Iterable[str]) -> list[str]:
-    """Find the images that are not on the disk.
+    """Find the images that do not exist on the disk.
 
-    Every folder is listed once, which a network disk answers much faster than one question per image.
+    Every folder is listed once, which is much faster on a network disk than one look-up per image.
 
     Args:
-        folder (str): The image folder.
-        paths (Iterable[str]): Image paths below it.
+        folder: The image folder.
+        paths: Image paths below it.
 
     Returns:
-        list[str]: Those of ``paths`` that are not there, in order.
+        The missing ones of ``paths``, in order.
     """
     listings: dict[str, set[str]] = {}
     missing = []
@@ -246,14 +244,14 @@ def missing_images(folder: str, paths: Iterable[str]) -> list[str]:
 
 
 def require_images(folder: str, paths: Sequence[str]) -> None:
-    """Demand that images are on the disk.
+    """Check that images exist on the disk.
 
     Args:
-        folder (str): The image folder.
-        paths (Sequence[str]): Image paths below it.
+        folder: The image folder.
+        paths: Image paths below it.
 
     Raises:
-        FileNotFoundError: If some are not there; counts them and names the first.
+        FileNotFoundError: If some are missing; the message counts them and names the first ones.
     """
     missing = missing_images(folder, paths)
     if missing:

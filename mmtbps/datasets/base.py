@@ -20,59 +20,58 @@ __all__ = ['TBPSDataset']
 
 
 class TBPSDataset(BaseDataset):
-    """Images of pedestrians, each with an identity and sentences that describe it.
+    """Base class of data sets: images of pedestrians, each with an identity and sentences that describe it.
 
     In training (``test_mode=False``) an item is one *image-caption pair*::
 
         dict(img_path=str, image_id=int, person_id=int, caption=str)
 
     In evaluation (``test_mode=True``) an item is one *unique image with all its captions*, so that every image is
-    encoded once; an image without captions is gallery only::
+    encoded once; an image without captions belongs to the gallery only::
 
         dict(img_path=str, image_id=int, person_id=int, captions=list[str])
 
     ``image_id`` counts the images of the split in the order of the annotation. ``person_id`` runs from 0 to
-    ``num_classes - 1`` in the order of the sorted raw identities, whatever the order of the annotation, the process
-    or the hash seed. Identities and vocabulary are those of the whole split, also when ``indices`` keep a part of it.
+    ``num_classes - 1`` in the order of the sorted raw identities; it does not depend on the order of the annotation,
+    the process or the hash seed. Identities and vocabulary are those of the whole split, also when ``indices`` keep a
+    part of it.
 
     A subclass names the keys of its annotation in ``keys``, or overrides :meth:`parse`.
 
-    The pipeline's random numbers are a function of (seed, epoch, item), see :meth:`set_epoch`. A pipeline that
-    returns None is an error: another item drawn in its place would hide a broken image.
+    The random numbers of the pipeline are a function of (seed, epoch, item), see :meth:`set_epoch`. A pipeline that
+    returns None is an error, since drawing another item instead would hide a broken image.
 
     Args:
-        ann_file (str): Annotation file, below ``data_root`` unless absolute.
-        data_root (str): Folder of the data set. Defaults to ''.
-        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
-        data_prefix (dict): ``img_path`` is the folder, below ``data_root`` unless absolute, that image paths of the
-            annotation are relative to. Defaults to ``dict(img_path='imgs')``, CUHK-PEDES's layout.
-        tokenizer (dict | Tokenizer): Config for the ``TOKENIZER`` registry, or an object. A training set fits it
-            to its captions unless it brings a vocabulary; other sets are given the training set's words by
-            :meth:`set_vocabulary`. Defaults to ``dict(type='WordTokenizer')``.
-        pipeline (Sequence[dict | Callable]): Transforms. They find the tokenizer in ``results['tokenizer']``.
-            Defaults to none.
-        test_mode (bool): Which of the two kinds of items. Defaults to False.
-        check_images (bool): Whether to look once whether every image is there, by listing folders (well below a
-            second for CUHK-PEDES), instead of failing in the middle of an epoch. Switch it off where images come
-            from a file backend other than the local disk. Defaults to True.
-        metainfo (Mapping, optional): Further meta information. Defaults to None.
-        filter_cfg (dict, optional): For subclasses that override ``filter_data``. Defaults to None.
-        indices (int | Sequence[int], optional): Keep only the first (last, if negative) or the listed items.
-            Defaults to None: all.
-        serialize_data (bool): Whether to keep items as one block of bytes that workers share. Defaults to True.
-        lazy_init (bool): Whether to read the annotation only when it is needed. Defaults to False.
+        ann_file: Annotation file, below ``data_root`` unless absolute.
+        data_root: Folder of the data set. Defaults to an empty string: paths are relative to the working folder.
+        split: 'train', 'val' or 'test'. Defaults to 'train'.
+        data_prefix: ``img_path`` is the folder, below ``data_root`` unless absolute, that the image paths of the
+            annotation are relative to. Defaults to ``dict(img_path='imgs')``, the layout of CUHK-PEDES.
+        tokenizer: Config for the registry ``TOKENIZER``, or a tokenizer. A training set fits it to its captions unless
+            it has a vocabulary; other sets get the words of the training set by :meth:`set_vocabulary`. Defaults to
+            ``dict(type='WordTokenizer')``, the words that CUHK-PEDES publishes.
+        pipeline: Transforms; they find the tokenizer in ``results['tokenizer']``. Defaults to none.
+        test_mode: Whether items are images with all their captions instead of pairs. Defaults to False.
+        check_images: Whether to check once that every image exists, by listing folders (well below a second for
+            CUHK-PEDES), instead of failing in the middle of an epoch. Set it to False for images that are not on the
+            local disk. Defaults to True.
+        metainfo: Further meta information. Defaults to None.
+        filter_cfg: For subclasses that override ``filter_data``. Defaults to None.
+        indices: Keep only the first (last, if negative) items, or the listed ones. Defaults to None: all.
+        serialize_data: Whether to store items as one block of bytes that workers share. Defaults to True.
+        lazy_init: Whether to read the annotation only when it is needed. Defaults to False.
 
     Raises:
         FileNotFoundError: If the annotation or images are missing.
-        ValueError: If an argument or the annotation is wrong; names file, entry and remedy.
+        ValueError: If an argument or the annotation is invalid; the message names file, entry and remedy.
     """
 
     ann_file: str
     keys: Mapping[str, str] = {'img_path': 'file_path', 'person_id': 'id', 'captions': 'captions', 'split': 'split'}
-    """Names that the annotation gives to image path, identity, captions and split."""
+    """Keys of image path, identity, captions and split in a record of the annotation."""
 
     annotation_help: str = ''
-    """What the annotation should look like and where it comes from; ends messages about a missing or wrong file."""
+    """Expected format and origin of the annotation; appended to errors about a missing or invalid file."""
 
     statistics: Mapping[str, tuple[int, int, int]] = {}
     """Published numbers of identities, images and captions of each split, if there are any."""
@@ -120,20 +119,20 @@ class TBPSDataset(BaseDataset):
         )
 
     def load_raw(self) -> Any:
-        """Read the annotation file; the default is JSON of which ``keys`` are kept."""
+        """Read the annotation file; the default reads JSON and keeps the keys of ``keys``."""
         return annotation.load_json(self.ann_file, self.keys.values())
 
     def parse(self, raw: Any) -> Iterable[ImageEntry]:
-        """Turn the content of the annotation file into entries of all splits.
+        """Convert the content of the annotation file to entries of all splits.
 
         Args:
-            raw (Any): What :meth:`load_raw` returned; the default expects a list of objects.
+            raw: Result of :meth:`load_raw`; the default expects a list of objects.
 
         Returns:
-            Iterable[ImageEntry]: One entry per image (or several, which are merged).
+            One entry per image, or several, which are merged.
 
         Raises:
-            ValueError: If the content is wrong.
+            ValueError: If the content is invalid.
         """
         if not isinstance(raw, list):
             raise self.annotation_error(f'a list of entries is expected, but got {type(raw).__name__}')
@@ -143,11 +142,11 @@ class TBPSDataset(BaseDataset):
         """Check records one by one.
 
         Args:
-            records (Iterable[tuple[str, Any]]): Place in the file and record.
-            split (str, optional): Split of records that name none. Defaults to None: they name it.
+            records: Place in the file and record of each.
+            split: Split of all records. Defaults to None: each record names it.
 
         Yields:
-            ImageEntry: The entry of each record.
+            The entry of each record.
         """
         for where, record in records:
             try:
@@ -156,22 +155,22 @@ class TBPSDataset(BaseDataset):
                 self.reject(f'{where}: {error}', error)
 
     def read_entries(self) -> list[ImageEntry]:
-        """Read the entries of all splits, as they stand in the annotation file.
+        """Read the entries of all splits, in the order of the annotation file.
 
         Raises:
-            FileNotFoundError: If the file is not there.
-            ValueError: If its content is wrong.
+            FileNotFoundError: If the file does not exist.
+            ValueError: If its content is invalid.
         """
         if not fileio.exists(self.ann_file):
-            raise FileNotFoundError(' '.join([f'{self.ann_file} is not there.', self.annotation_help]).strip())
+            raise FileNotFoundError(' '.join([f'{self.ann_file} does not exist.', self.annotation_help]).strip())
         return list(self.parse(self.load_raw()))
 
     def check_entries(self) -> tuple[list[ImageEntry], list[str]]:
-        """Read the entries of all splits and leave out what is wrong, instead of stopping there.
+        """Read the entries of all splits and list invalid ones instead of stopping at the first.
 
         Returns:
-            tuple[list[ImageEntry], list[str]]: The sound entries, and of every other one what is wrong with it (the
-            first fault of an entry). If the file as a whole cannot be read, there are no entries and that is said.
+            The valid entries, and a message for the first error of every other one. If the file as a whole cannot be
+            read, there are no entries and one message.
         """
         self._rejected = []
         try:
@@ -182,14 +181,14 @@ class TBPSDataset(BaseDataset):
             self._rejected = None
 
     def reject(self, message: str, cause: Exception | None = None) -> None:
-        """Refuse a part of the annotation: an error, or for :meth:`check_entries` a line of its list.
+        """Report an invalid part of the annotation: raise an error, or add a message during :meth:`check_entries`.
 
         Args:
-            message (str): The place in the file and what is wrong there.
-            cause (Exception, optional): What found it. Defaults to None.
+            message: The place in the file and the error.
+            cause: The exception that found it. Defaults to None.
 
         Raises:
-            ValueError: Unless faults are being listed.
+            ValueError: Unless :meth:`check_entries` is running.
         """
         error = self.annotation_error(message)
         if self._rejected is None:
@@ -197,16 +196,16 @@ class TBPSDataset(BaseDataset):
         self._rejected.append(str(error))
 
     def annotation_error(self, message: str) -> ValueError:
-        """Make an error about the annotation that names the file and says what is expected."""
+        """Create an error about the annotation that names the file and its expected format."""
         return ValueError(' '.join([f'{self.ann_file}: {message}.', self.annotation_help]).strip())
 
     def load_data_list(self) -> list[dict]:
-        """Read the split and make its items; a training set also fits its tokenizer."""
+        """Read the split and create its items; a training set also fits its tokenizer."""
         entries = self.read_entries()
         chosen = [entry for entry in entries if entry.split == self.split]
         if not chosen:
             found = sorted({entry.split for entry in entries})
-            raise self.annotation_error(f'no entries of the split {self.split!r}; the splits there are {found}')
+            raise self.annotation_error(f'no entries of the split {self.split!r}; it has the splits {found}')
         try:
             images = annotation.merge_images(chosen)
         except ValueError as error:
@@ -222,14 +221,14 @@ class TBPSDataset(BaseDataset):
         return [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
 
     def _usable(self, images: Sequence[ImageEntry]) -> list[ImageEntry]:
-        """Leave out blank captions, and in training images without any other; demand that the rest is there."""
+        """Remove blank captions, and in training images without captions; check that the images exist."""
         usable, blank = annotation.drop_blank_captions(images, keep_uncaptioned=self.test_mode)
         if blank:
             warnings.warn(
                 f'{self.ann_file}: {len(blank)} images of the split {self.split!r} lack a caption or have blank ones '
-                f'(the first: {blank[0].where}). Blank captions are left out, and so are the '
-                f'{len(images) - len(usable)} images that have no other. tools/dataset_tools/verify_dataset.py lists '
-                'them.',
+                f'(the first: {blank[0].where}). Blank captions are ignored, and so are the '
+                f'{len(images) - len(usable)} images without other captions. tools/dataset_tools/verify_dataset.py '
+                'lists them.',
                 stacklevel=2,
             )
         if not usable:
@@ -239,7 +238,7 @@ class TBPSDataset(BaseDataset):
         return usable
 
     def _items(self, image_id: int, image: ImageEntry, classes: Mapping[int | str, int]) -> list[dict]:
-        """Make the items of an image: one per caption in training, a single one in evaluation."""
+        """Create the items of an image: one per caption in training, a single one in evaluation."""
         item = {
             'img_path': os.path.join(self.data_prefix['img_path'], image.img_path),
             'image_id': image_id,
@@ -250,10 +249,10 @@ class TBPSDataset(BaseDataset):
         return [dict(item, caption=caption) for caption in image.captions]
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on an item, with random numbers that depend on (seed, epoch, item) only.
+        """Run the pipeline on an item, with random numbers that depend only on (seed, epoch, item).
 
         Args:
-            idx (int): Position of the item.
+            idx: Position of the item.
 
         Raises:
             RuntimeError: If the pipeline returns None.
@@ -270,11 +269,11 @@ class TBPSDataset(BaseDataset):
         return packed
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
-        """Choose the random numbers of the pipeline; workers that are already running follow.
+        """Set the epoch that determines the pipeline's random numbers, also for workers that are already running.
 
         Args:
-            epoch (int): Counted from 0.
-            seed (int, optional): The seed of the run. Defaults to None: it stays (0 at first).
+            epoch: Epoch, counted from 0.
+            seed: Seed of the run. Defaults to None: unchanged (0 at first).
         """
         self._rng.set(epoch, seed)
 
@@ -300,7 +299,7 @@ class TBPSDataset(BaseDataset):
     def metainfo(self) -> dict:
         """Meta information; a training set adds ``person_ids``, the raw identity of every class.
 
-        A tokenizer with words adds ``vocabulary``, the word of every id. Both end up in a run's checkpoints.
+        A tokenizer with a vocabulary adds ``vocabulary``, the word of every id. Both are stored in checkpoints.
         """
         metainfo = super().metainfo
         vocabulary = self.tokenizer.vocabulary
@@ -318,9 +317,9 @@ class TBPSDataset(BaseDataset):
         return other
 
     def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Give the tokenizer the words of the training set; call it before workers start.
+        """Set the vocabulary of the tokenizer to that of the training set; call it before workers start.
 
         Args:
-            words (Sequence[str]): ``metainfo['vocabulary']`` of the training set.
+            words: ``metainfo['vocabulary']`` of the training set.
         """
         self.tokenizer.set_vocabulary(words)

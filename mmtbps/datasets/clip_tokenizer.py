@@ -21,16 +21,17 @@ def _encoding() -> SimpleTokenizer:
 class CLIPTokenizer(Tokenizer):
     """The tokenizer of CLIP's text tower (Radford et al., ICML 2021), which open_clip ships.
 
-    ``encode`` gives start, pieces, end; the end is the last id, so the text tower finds it at ``lengths - 1``. Batches
-    are padded with 0 as CLIP's own are (a piece, '!', whose positions the causal tower does not look at).
+    ``encode`` returns the start token, BPE tokens and the end token; the end is the last id, so that the text tower
+    finds it at ``lengths - 1``. Batches are padded with 0 as in CLIP; that id is the token '!', but the causal tower
+    ignores positions behind the end.
 
     Args:
-        context_length (int): Most ids of a sentence, start and end included. A longer one is cut before its end,
-            which is kept. Defaults to 77, the positions of the released text towers; a tower with more positions
-            may be given more.
+        context_length: Largest number of ids of a sentence, including start and end. A longer sentence is cut before
+            the end token, which is kept. Defaults to 77, the number of positions of the released text towers; a tower
+            with more positions can read more.
 
     Raises:
-        ValueError: If there is no room for start and end.
+        ValueError: If ``context_length`` leaves no room for start and end.
 
     Examples:
         >>> tokenizer = CLIPTokenizer()
@@ -46,29 +47,29 @@ class CLIPTokenizer(Tokenizer):
         self.context_length = context_length
 
     def tokenize(self, text: str) -> list[str]:
-        """Split a sentence into pieces; ``</w>`` marks the end of a word.
+        """Split a sentence into BPE tokens; ``</w>`` marks the end of a word.
 
         Args:
-            text (str): Any text, the empty one included.
+            text: Any text, which may be empty.
 
         Returns:
-            list[str]: The pieces without start and end, not cut.
+            The tokens without start and end, not cut.
         """
         encoding = _encoding()
         return [encoding.decoder[index] for index in encoding.encode(text)]
 
     def encode(self, text: str) -> list[int]:
-        """Turn a sentence into ids.
+        """Convert a sentence to ids.
 
         Args:
-            text (str): Any text, the empty one included.
+            text: Any text, which may be empty.
 
         Returns:
-            list[int]: Start, pieces, end: between 2 and ``context_length`` ids, not padded.
+            Ids of start, BPE tokens and end: between 2 and ``context_length`` ids, not padded.
         """
         encoding = _encoding()
-        pieces = encoding.encode(text)[: self.context_length - 2]
-        return [encoding.sot_token_id, *pieces, encoding.eot_token_id]
+        tokens = encoding.encode(text)[: self.context_length - 2]
+        return [encoding.sot_token_id, *tokens, encoding.eot_token_id]
 
     @property
     def vocab_size(self) -> int:

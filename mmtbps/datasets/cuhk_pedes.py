@@ -31,14 +31,14 @@ class CUHKPEDES(TBPSDataset):
     ===== ========== ====== ========
 
     Args:
-        ann_file (str): Defaults to 'reid_raw.json', the file that carries the split.
+        ann_file: Annotation file. Defaults to 'reid_raw.json', the file that contains the split.
         **kwargs: See :class:`TBPSDataset`.
     """
 
     METAINFO = {'dataset': 'CUHK-PEDES'}
     statistics = {'train': (11003, 34054, 68126), 'val': (1000, 3078, 6158), 'test': (1000, 3074, 6156)}
     annotation_help = (
-        'CUHK-PEDES needs reid_raw.json, a list of {split, captions, file_path, id} that its authors hand out on '
+        'CUHK-PEDES needs reid_raw.json, a list of {split, captions, file_path, id} that its authors provide on '
         'request.'
     )
 
@@ -49,12 +49,12 @@ class CUHKPEDES(TBPSDataset):
         """Read the entries of all splits, see :meth:`TBPSDataset.read_entries`.
 
         Raises:
-            FileNotFoundError: If the annotation is not there; says so when only ``caption_all.json`` is.
+            FileNotFoundError: If the annotation does not exist, with a hint if only ``caption_all.json`` does.
         """
         only = os.path.join(os.path.dirname(self.ann_file), 'caption_all.json')
         if not fileio.exists(self.ann_file) and fileio.exists(only):
             raise FileNotFoundError(
-                f'{self.ann_file} is not there, only {only}, which lacks the split of every entry and cannot replace '
-                f'it. {self.annotation_help}'
+                f'{self.ann_file} does not exist, only {only}, which lacks the split of every entry and cannot '
+                f'replace it. {self.annotation_help}'
             )
         return super().read_entries()

@@ -33,14 +33,14 @@ class ICFGPEDES(TBPSDataset):
     test  1,000      19,848 19,848
     ===== ========== ====== ========
 
-    No validation split is published, and choosing an epoch on the test split would be training on it. So some
-    training identities become the val split, with all their images; the choice depends on nothing but the raw
-    identities (those with the smallest BLAKE2 digests) and ``num_val_ids``.
+    No validation split is published, and selecting an epoch on the test split would be training on it. Therefore some
+    training identities, with all their images, become the val split. They are those with the smallest BLAKE2 digests of
+    the raw identity, so that the choice depends only on the identities and ``num_val_ids``.
 
     Args:
-        ann_file (str): Defaults to 'ICFG-PEDES.json', or 'ICFG_PEDES.json' if only that is there.
-        num_val_ids (int): Number of training identities that become the val split. Defaults to 200, the size of
-            RSTPReid's val split; 0 leaves the published training split whole.
+        ann_file: Annotation file. Defaults to 'ICFG-PEDES.json', or 'ICFG_PEDES.json' if only that exists.
+        num_val_ids: Number of training identities that become the val split. Defaults to 200, the size of RSTPReid's
+            val split; 0 keeps the published training split.
         **kwargs: See :class:`TBPSDataset`.
 
     Raises:
@@ -51,7 +51,7 @@ class ICFGPEDES(TBPSDataset):
     statistics = {'train': (3102, 34674, 34674), 'test': (1000, 19848, 19848)}
     annotation_help = (
         'ICFG-PEDES needs ICFG-PEDES.json (or ICFG_PEDES.json), a list of {split, captions, file_path, id} that its '
-        'authors hand out on request.'
+        'authors provide on request.'
     )
 
     def __init__(self, ann_file: str = _FILE_NAMES[0], num_val_ids: int = 200, **kwargs: Any) -> None:
@@ -68,22 +68,22 @@ class ICFGPEDES(TBPSDataset):
             self.ann_file = there[0] if there else self.ann_file
 
     def parse(self, raw: Any) -> Iterable[ImageEntry]:
-        """Turn the annotation into entries and move ``num_val_ids`` identities from train to val.
+        """Convert the annotation to entries and move ``num_val_ids`` identities from train to val.
 
         Args:
-            raw (Any): List of objects.
+            raw: A list of objects.
 
         Returns:
-            Iterable[ImageEntry]: One entry per image.
+            One entry per image.
 
         Raises:
-            ValueError: If there are too few training identities, or a val split already.
+            ValueError: If there are too few training identities, or there already is a val split.
         """
         entries = list(super().parse(raw))
         if not self.num_val_ids:
             return entries
         if any(entry.split == 'val' for entry in entries):
-            self.reject('there is a val split already; pass num_val_ids=0 to use it as it is')
+            self.reject('there already is a val split; pass num_val_ids=0 to use it')
             return entries
         train_ids = {entry.person_id for entry in entries if entry.split == 'train'}
         if len(train_ids) <= self.num_val_ids:
@@ -100,5 +100,5 @@ class ICFGPEDES(TBPSDataset):
 
 
 def _digest(person_id: int | str) -> bytes:
-    """A fixed pseudo-random rank of an identity; Python's own hash differs from run to run."""
+    """A deterministic hash of an identity; Python's own hash differs from run to run."""
     return hashlib.blake2b(str(person_id).encode()).digest()

@@ -16,14 +16,15 @@ class ItemRNG:
 
     Transforms of MMCV, MMPretrain and torchvision draw from the global generators. MMEngine seeds those of a data
     loader's workers once, without the epoch, so what an item draws depends on the worker, on the number of workers
-    and on every item before it. Inside :meth:`item` it depends on (seed, epoch, item) only, hence a resumed run
-    continues with the very same augmentation.
+    and on every item before it. Inside :meth:`item` it depends on (seed, epoch, item) only, so that a resumed run
+    continues with exactly the same augmentation.
 
-    Seed and epoch live in shared memory: workers that outlive an epoch (``persistent_workers``) see :meth:`set`.
+    Seed and epoch are stored in shared memory, so that workers that outlive an epoch (``persistent_workers``) see
+    :meth:`set`.
 
     Args:
-        seed (int): Not negative. Defaults to 0.
-        epoch (int): Not negative. Defaults to 0.
+        seed: Seed of the run, not negative. Defaults to 0.
+        epoch: Epoch, not negative. Defaults to 0.
     """
 
     def __init__(self, seed: int = 0, epoch: int = 0) -> None:
@@ -32,11 +33,11 @@ class ItemRNG:
         self.set(epoch, seed)
 
     def set(self, epoch: int, seed: int | None = None) -> None:
-        """Move to an epoch.
+        """Set epoch and seed.
 
         Args:
-            epoch (int): Counted from 0.
-            seed (int, optional): The seed of the run. Defaults to None: it stays.
+            epoch: Epoch, counted from 0.
+            seed: Seed of the run. Defaults to None: unchanged.
 
         Raises:
             ValueError: If one of them is negative.
@@ -50,13 +51,13 @@ class ItemRNG:
 
     @contextmanager
     def item(self, index: int) -> Iterator[None]:
-        """Seed the generators for an item; afterwards they go on as if nothing had happened.
+        """Seed the generators for an item and restore them afterwards.
 
-        NumPy's global generator is exchanged, not saved (which would take as long as decoding a small image); of
-        its state only a second normal number that it may hold back is lost.
+        NumPy's global generator is exchanged instead of saved, which would take as long as decoding a small image; the
+        only part of its state that is lost is a cached normal number.
 
         Args:
-            index (int): Position of the item in the data set, not negative.
+            index: Position of the item in the data set, not negative.
         """
         seed, epoch = self._state.tolist()
         digest = hashlib.blake2b(f'{seed} {epoch} {index}'.encode(), digest_size=20).digest()
@@ -74,6 +75,6 @@ class ItemRNG:
             torch.default_generator.set_state(torch_state)
 
     def __setstate__(self, state: dict) -> None:
-        # A copy or a plain pickle carries the numbers but not the sharing.
+        # A copy or a pickle keeps the numbers but not the sharing.
         self.__dict__.update(state)
         self._state.share_memory_()

@@ -1,4 +1,4 @@
-"""Users' own data."""
+"""Data sets of users."""
 
 import csv
 import io
@@ -25,20 +25,19 @@ class PersonCaptions(TBPSDataset):
         0001.jpg,"A man in a red coat, carrying a bag.",ann_17,train
         0001.jpg,A man with a brown bag.,ann_17,train
 
-    Identities of a CSV table are texts and sort as such.
+    Identities of a CSV table are texts and sorted as such.
 
     Args:
-        ann_file (str): The table, its format told by the ending '.csv' or '.jsonl'.
-        image_key (str): Column of the image path, relative to ``data_prefix['img_path']``. Defaults to 'image'.
-        caption_key (str): Column of the caption. Defaults to 'caption'.
-        person_key (str): Column of the identity. Defaults to 'person_id'.
-        split_key (str, optional): Column of 'train', 'val' or 'test'. None: every row of the file belongs to
-            ``split``, for one file per split. Defaults to 'split', so that a single file is never trained and
-            tested on as a whole by oversight.
+        ann_file: The table, a '.csv' or '.jsonl' file.
+        image_key: Column of the image path, relative to ``data_prefix['img_path']``. Defaults to 'image'.
+        caption_key: Column of the caption. Defaults to 'caption'.
+        person_key: Column of the identity. Defaults to 'person_id'.
+        split_key: Column of 'train', 'val' or 'test'. None: every row of the file belongs to ``split``, for one file
+            per split. Defaults to 'split', so that nobody trains and tests on the same rows by oversight.
         **kwargs: See :class:`TBPSDataset`.
 
     Raises:
-        ValueError: If the ending is another one.
+        ValueError: If the file has another extension.
     """
 
     METAINFO = {'dataset': 'PersonCaptions'}
@@ -67,7 +66,7 @@ class PersonCaptions(TBPSDataset):
         """Read the table.
 
         Yields:
-            tuple[str, Any]: 'line 2' (counted from 1, as editors do) and the record there.
+            'line 2' (counted from 1, as editors do) and the record there.
         """
         text = read_text(self.ann_file)
         return self._csv_records(text) if self.ann_file.endswith('.csv') else self._jsonl_records(text)
@@ -76,10 +75,10 @@ class PersonCaptions(TBPSDataset):
         """Turn the rows into entries.
 
         Args:
-            raw (Iterable[tuple[str, Any]]): Place and record of each row.
+            raw: Place and record of each row.
 
         Returns:
-            Iterator[ImageEntry]: One entry per row.
+            One entry per row.
         """
         return self.parse_records(raw, split=None if 'split' in self.keys else self.split)
 
@@ -103,10 +102,10 @@ class PersonCaptions(TBPSDataset):
             )
 
     def _check_header(self, columns: list[str]) -> None:
-        wrong = [key for key in self.keys.values() if columns.count(key) != 1]
-        if wrong:
+        absent = [key for key in self.keys.values() if columns.count(key) != 1]
+        if absent:
             raise self.annotation_error(
-                f'line 1: the header must name {", ".join(map(repr, wrong))} once, but its columns, separated by '
+                f'line 1: the header must name {", ".join(map(repr, absent))} once, but its columns, separated by '
                 f'commas, are {columns}'
             )
 

@@ -26,10 +26,10 @@ class RSTPReid(TBPSDataset):
     test  200        1,000  2,000
     ===== ========== ====== ========
 
-    Some captions contain fragments of code and characters beyond ASCII; they are kept as they are.
+    Some captions contain fragments of code and non-ASCII characters; they are not changed.
 
     Args:
-        ann_file (str): Defaults to 'data_captions.json'.
+        ann_file: Annotation file. Defaults to 'data_captions.json', its published name.
         **kwargs: See :class:`TBPSDataset`.
     """
 

@@ -1,4 +1,4 @@
-"""Tokenizers: from a sentence to the integer ids that a text stream reads."""
+"""Tokenizers: they convert sentences to the integer ids that a text stream reads."""
 
 import string
 from abc import ABC, abstractmethod
@@ -14,13 +14,13 @@ _DELETE_PUNCTUATION = str.maketrans('', '', string.punctuation)
 
 
 class Tokenizer(ABC):
-    """What data sets, transforms and the search expect of a tokenizer.
+    """Base class of tokenizers.
 
-    A tokenizer whose words do not come from the training captions (a byte-pair encoding, say) implements the
-    abstract members and keeps the rest: fitting does nothing and there is no vocabulary to hand on.
+    A tokenizer with a fixed vocabulary, such as a byte-pair encoding, implements the abstract members and keeps the
+    rest: fitting does nothing, and there is no vocabulary to store in checkpoints.
 
     Attributes:
-        pad_id (int): Id that fills the end of the shorter captions of a batch.
+        pad_id: Id that pads the shorter captions of a batch.
     """
 
     pad_id: int = 0
@@ -31,7 +31,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Turn a sentence into ids; never empty, whatever the text."""
+        """Convert a sentence to ids; at least one, for any text."""
 
     @property
     @abstractmethod
@@ -40,46 +40,46 @@ class Tokenizer(ABC):
 
     @property
     def vocabulary(self) -> list[str] | None:
-        """The word of every id, or None when the training captions do not decide it."""
+        """The word of every id, or None if the vocabulary does not depend on the training captions."""
         return None
 
-    def fit(self, captions: Iterable[str]) -> None:  # noqa: B027 - nothing to learn is the usual case
-        """Build the vocabulary from the captions of a training set, if there is one to build."""
+    def fit(self, captions: Iterable[str]) -> None:  # noqa: B027 - most have nothing to fit
+        """Build the vocabulary from the captions of a training set; does nothing if the vocabulary is fixed."""
 
     def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Take over the words of a training set.
+        """Set the vocabulary to that of a training set.
 
         Args:
-            words (Sequence[str]): The word of every id.
+            words: The word of every id.
 
         Raises:
-            ValueError: Always, where the vocabulary is fixed.
+            ValueError: If the vocabulary is fixed.
         """
         raise ValueError(
-            f'{type(self).__name__} has a fixed vocabulary and cannot take over {len(words)} words; use the tokenizer '
-            'that the training set used.'
+            f'{type(self).__name__} has a fixed vocabulary and cannot use {len(words)} other words; use the tokenizer '
+            'of the training set.'
         )
 
 
 @TOKENIZER.register_module()
 class WordTokenizer(Tokenizer):
-    """Lower-case, delete ASCII punctuation, split on white space: one id per word.
+    """Tokenizer of words: lower case, without ASCII punctuation, split on white space.
 
     These are the ``processed_tokens`` that CUHK-PEDES (Li et al., CVPR 2017) publishes; "t-shirt" becomes "tshirt".
-    The ids are ``<pad>`` (0), ``<unk>`` (1), then the words of the training captions by falling count, equal
-    counts in alphabetical order, so the ids do not depend on the order of the captions. No word can be taken for
-    one of the two special entries, since their angle brackets are punctuation.
+    The ids are ``<pad>`` (0), ``<unk>`` (1), then the words of the training captions by decreasing count, ties in
+    alphabetical order, so that ids do not depend on the order of the captions. No word can equal one of the two special
+    entries, since angle brackets are punctuation.
 
     Args:
-        min_count (int): A word that occurs fewer times in the training captions becomes ``<unk>``. Defaults to 1
-            (every word is kept), since a frozen word table covers rare words as well.
-        max_length (int): Captions are cut after this many words. Defaults to 100, the length of Han et al.,
-            BMVC 2021; hardly any caption is longer.
-        vocabulary (Sequence[str], optional): The word of every id, for a tokenizer that shall not be fitted.
-            Defaults to None: :meth:`fit` or :meth:`set_vocabulary` gives the words.
+        min_count: Words that occur less often in the training captions become ``<unk>``. Defaults to 1: every word is
+            kept, since a frozen word table covers rare words as well.
+        max_length: Captions are cut after this many words. Defaults to 100, as in Han et al., BMVC 2021; hardly any
+            caption is longer.
+        vocabulary: The word of every id, for a tokenizer that is not to be fitted. Defaults to None: the words come
+            from :meth:`fit` or :meth:`set_vocabulary`.
 
     Raises:
-        ValueError: If ``min_count`` or ``max_length`` is below 1, or ``vocabulary`` is malformed.
+        ValueError: If ``min_count`` or ``max_length`` is below 1, or ``vocabulary`` is invalid.
 
     Examples:
         >>> tokenizer = WordTokenizer()
@@ -108,21 +108,21 @@ class WordTokenizer(Tokenizer):
         """Split a sentence into words.
 
         Args:
-            text (str): Any text, the empty one included.
+            text: Any text, which may be empty.
 
         Returns:
-            list[str]: The words in order, not cut; empty if the text is nothing but punctuation and white space.
+            The words in order, not cut; none if the text consists of punctuation and white space.
         """
         return text.lower().translate(_DELETE_PUNCTUATION).split()
 
     def encode(self, text: str) -> list[int]:
-        """Turn a sentence into word ids.
+        """Convert a sentence to word ids.
 
         Args:
-            text (str): Any text, the empty one included.
+            text: Any text, which may be empty.
 
         Returns:
-            list[int]: Between 1 and ``max_length`` ids; a text without words is one ``<unk>``.
+            Between 1 and ``max_length`` ids; a text without words gives one ``<unk>``.
 
         Raises:
             RuntimeError: If there is no vocabulary yet.
@@ -134,10 +134,10 @@ class WordTokenizer(Tokenizer):
         """Build the vocabulary.
 
         Args:
-            captions (Iterable[str]): The captions of the training split.
+            captions: The captions of the training split.
 
         Raises:
-            ValueError: If there is another vocabulary already.
+            ValueError: If the tokenizer has another vocabulary already.
         """
         counts = Counter(chain.from_iterable(map(self.tokenize, captions)))
         words = sorted((word for word in counts if counts[word] >= self.min_count), key=lambda w: (-counts[w], w))
@@ -145,23 +145,23 @@ class WordTokenizer(Tokenizer):
 
     @property
     def vocabulary(self) -> list[str] | None:
-        """The word of every id (row i of an embedding table is word i), or None before there are words."""
+        """The word of every id (row i of an embedding table is word i), or None before fitting."""
         return None if self._ids is None else list(self._ids)
 
     def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Take over the words of a training set, for instance from a checkpoint.
+        """Set the vocabulary to that of a training set, for instance from a checkpoint.
 
         Args:
-            words (Sequence[str]): The word of every id, beginning with ``<pad>`` and ``<unk>``.
+            words: The word of every id, beginning with ``<pad>`` and ``<unk>``.
 
         Raises:
-            ValueError: If the list is malformed, or differs from the vocabulary that is there already: a model
-                trained with one list cannot read the ids of another.
+            ValueError: If the list is invalid, or differs from the present vocabulary: a model that was trained with
+                one list cannot read the ids of another.
         """
         words = list(words)
         if words[:2] != [self.pad_token, self.unk_token] or len(set(words)) != len(words):
             raise ValueError(
-                f'A vocabulary begins with {self.pad_token!r}, {self.unk_token!r} and repeats no word, but got '
+                f'A vocabulary must begin with {self.pad_token!r}, {self.unk_token!r} and repeat no word, but got '
                 f'{len(words)} words ({len(set(words))} different) beginning with {words[:2]}.'
             )
         if self._ids is not None and words != list(self._ids):
@@ -180,7 +180,7 @@ class WordTokenizer(Tokenizer):
     def _require_ids(self) -> dict[str, int]:
         if self._ids is None:
             raise RuntimeError(
-                'WordTokenizer has no vocabulary yet. Build the training set first, which fits it, or hand on the '
+                'WordTokenizer has no vocabulary yet. Build the training set first, which fits it, or set the '
                 "training set's words with `set_vocabulary(train_set.metainfo['vocabulary'])`; a checkpoint "
                 "keeps them in `checkpoint['meta']['dataset_meta']['vocabulary']`."
             )

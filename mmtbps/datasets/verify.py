@@ -1,4 +1,4 @@
-"""Looking for faults in a data set before a training does."""
+"""Check of a data set before training."""
 
 import os
 import sys
@@ -38,13 +38,13 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
     """Check the annotation and every image of a data set, whatever its split.
 
     Args:
-        dataset (TBPSDataset): The data set; ``lazy_init=True`` is enough, no item is made.
-        workers (int, optional): Threads that decode images. Defaults to None: Python's choice for this machine.
+        dataset: The data set; ``lazy_init=True`` is enough, since no item is loaded.
+        workers: Threads that decode images. Defaults to None: Python's choice for this machine.
 
     Returns:
-        dict: What ``json.dump`` accepts. 'source' names the data; 'splits' maps each split to its numbers of
-        'identities', 'images', 'captions' and the 'published' ones (or None); 'broken' tells whether there are
-        faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks are no faults in themselves:
+        A dictionary for ``json.dump``. 'source' names the data; 'splits' maps each split to its numbers of
+        'identities', 'images' and 'captions' and to the 'published' ones (or None); 'broken' says whether there are
+        faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks need not be faults:
         'images_in_several_splits', 'persons_in_several_splits', 'captions_of_several_persons', 'blank_captions',
         'non_ascii_captions'.
     """
@@ -69,14 +69,14 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
 
 
 def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
-    """Lay out a report for reading.
+    """Format a report as text.
 
     Args:
-        report (Mapping[str, Any]): What :func:`verify_dataset` returned.
-        examples (int): Remarks of a kind to show at most. Faults are all shown. Defaults to 5.
+        report: Result of :func:`verify_dataset`.
+        examples: Largest number of remarks of one kind; all faults are shown. Defaults to 5, to keep it short.
 
     Returns:
-        str: Several lines.
+        Several lines of text.
     """
     rows = [['split', 'identities', 'images', 'captions', 'published']]
     for split, counts in report['splits'].items():
@@ -97,14 +97,14 @@ def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
 
 
 def config_of_class(name: str, data_root: str) -> Config:
-    """Make a config that reads a single data set.
+    """Create a config that reads a single data set.
 
     Args:
-        name (str): Class of the data set, such as 'CUHKPEDES'.
-        data_root (str): Its folder.
+        name: Class of the data set, such as 'CUHKPEDES'.
+        data_root: Its folder.
 
     Returns:
-        Config: For :func:`datasets_of_config`.
+        The config, for :func:`datasets_of_config`.
 
     Raises:
         ValueError: If there is no such class.
@@ -117,10 +117,10 @@ def config_of_class(name: str, data_root: str) -> Config:
 
 
 def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:
-    """Build the data sets that a config's loaders read, each annotation once, without reading them.
+    """Build the data sets of a config's loaders, one per annotation, without reading them.
 
     Args:
-        cfg (Mapping[str, Any]): A complete config.
+        cfg: A complete config.
 
     Raises:
         ValueError: If the config has no such data set.
@@ -159,7 +159,7 @@ def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator
 
 
 def _decoding_error(file: str) -> str | None:
-    """Say why an image cannot be read, or None if it can."""
+    """Return the error of reading an image, or None if there is none."""
     try:
         # OpenCV, which training reads with, fills the rest of a truncated image with gray; Pillow refuses it.
         with Image.open(file) as image:
@@ -174,7 +174,7 @@ def _count_splits(entries: Iterable[ImageEntry], statistics: Mapping[str, tuple]
     for entry in entries:
         splits[entry.split].append(entry)
     if 'val' in splits and published and 'val' not in published:
-        # A val split that was carved out of train: the publication counts them together.
+        # The val split was taken from train: the publication counts them together.
         splits['train+val'] = splits['train'] + splits['val']
         published['train+val'] = published.pop('train')
     return {

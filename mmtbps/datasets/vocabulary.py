@@ -1,4 +1,4 @@
-"""Words of data sets."""
+"""Words of data sets, and those that a tokenizer does not know."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,15 +12,15 @@ __all__ = ['UnknownWords', 'collect_words', 'count_unknown_words']
 
 
 def collect_words(datasets: Iterable[TBPSDataset], splits: Sequence[str] = SPLITS) -> list[str]:
-    """Collect the words of the captions of several data sets; no image is looked at.
+    """Collect the words of the captions of several data sets without reading images.
 
     Args:
         datasets: The data sets; ``lazy_init=True`` is enough.
-        splits: Splits to read. Defaults to all: a table of encoded words may well cover words of sentences that a
-            model is not trained on.
+        splits: Splits to read. Defaults to all, since a table of encoded words may cover words that a model is not
+            trained on.
 
     Returns:
-        Every word once, the most frequent first, as :class:`WordTokenizer` orders them.
+        Every word once, most frequent first, in the order of :class:`WordTokenizer`.
 
     Raises:
         ValueError: If there are no words.
@@ -41,7 +41,14 @@ def collect_words(datasets: Iterable[TBPSDataset], splits: Sequence[str] = SPLIT
 
 
 class UnknownWords(NamedTuple):
-    """How many of ``total`` words of captions a tokenizer does not know, ``distinct`` ones, the ``commonest`` first."""
+    """Counts of the words of captions that a tokenizer does not know.
+
+    Attributes:
+        total: Number of words.
+        unknown: Number of unknown words.
+        distinct: Number of different unknown words.
+        commonest: The ten most frequent of them.
+    """
 
     total: int
     unknown: int
@@ -59,13 +66,13 @@ class UnknownWords(NamedTuple):
 
 
 def count_unknown_words(dataset: TBPSDataset) -> UnknownWords | None:
-    """Count the words of a data set's captions that its tokenizer turns into ``<unk>``; no image is looked at.
+    """Count the words of a data set's captions that its tokenizer maps to ``<unk>``, without reading images.
 
     Args:
-        dataset: An evaluation set that was given the training set's words.
+        dataset: An evaluation set with the vocabulary of the training set.
 
     Returns:
-        The counts; None if its tokenizer has no words of its own (CLIP's pieces spell every word).
+        The counts; None if its tokenizer has no vocabulary of words, since CLIP's BPE tokens represent every word.
     """
     tokenizer = dataset.tokenizer
     if tokenizer.vocabulary is None:

@@ -1,4 +1,4 @@
-"""Word tokenizer that also knows the words of a table."""
+"""Word tokenizer whose vocabulary also covers a word table."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,18 +14,18 @@ __all__ = ['WordTableTokenizer']
 class WordTableTokenizer(WordTokenizer):
     """A :class:`WordTokenizer` whose vocabulary covers a word table besides the training captions.
 
-    With frozen words a model can read a word that training never showed, if only the word has an id: build the table
-    from more text than the training set. The table's words come after those of the captions.
+    With frozen word vectors a model can read words that do not occur in training, provided that they have an id: build
+    the table from more text than the training set. The words of the table come after those of the captions.
 
     Args:
-        table (str): File of the table, see :meth:`WordVectors.load`. It is read when a training set is built; later
-            the checkpoint has the words.
-        words (str, optional): File with the words of a table that is a plain array. Defaults to None.
-        min_count (int): A word that occurs fewer times in the training captions becomes ``<unk>``, unless it is in the
-            table. Defaults to 1.
-        max_length (int): Captions are cut after this many words. Defaults to 100.
-        vocabulary (Sequence[str], optional): The word of every id, for a tokenizer that shall not be fitted.
-            Defaults to None.
+        table: File of the table, see :meth:`WordVectors.load`. It is read when a training set is built; afterwards the
+            words come from the checkpoint.
+        words: File with the words of a table that is a plain array. Defaults to None: the table contains its words.
+        min_count: Words that occur less often in the training captions become ``<unk>``, unless they are in the table.
+            Defaults to 1: every word is kept.
+        max_length: Captions are cut after this many words. Defaults to 100, as :class:`WordTokenizer`.
+        vocabulary: The word of every id, for a tokenizer that is not to be fitted. Defaults to None: see
+            :class:`WordTokenizer`.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class WordTableTokenizer(WordTokenizer):
         """Build the vocabulary from captions and table.
 
         Args:
-            captions (Iterable[str]): The captions of the training split.
+            captions: The captions of the training split.
         """
         of_captions = WordTokenizer(self.min_count)
         of_captions.fit(captions)
         known = dict.fromkeys(of_captions.vocabulary or ())
-        # What this tokenizer never makes of a text, such as 't-shirt', needs no id.
+        # Words that this tokenizer never produces, such as 't-shirt', need no id.
         table = WordVectors.load(self.table_file, self.words_file).words
         known.update(dict.fromkeys(word for word in table if self.tokenize(word) == [word]))
         self.set_vocabulary(list(known))

@@ -21,14 +21,14 @@ __all__ = ['WordVectors', 'read_words']
 
 @dataclasses.dataclass(frozen=True)
 class WordVectors:
-    """One vector per word, with the name of the text encoder that made them.
+    """One vector per word, with the name of the text encoder that computed them.
 
     Args:
-        words: Words, none twice.
+        words: Different words.
         vectors: (number of words, D), float32; row i belongs to word i.
-        encoder: Name of the text encoder; '' if it is not known.
-        encoder_hash: SHA-256 of the encoder's weights; '' if it is not known. Vectors of different hashes do not live
-            in one space.
+        encoder: Name of the text encoder. Defaults to an empty string: unknown.
+        encoder_hash: SHA-256 of the encoder's weights; vectors of different hashes cannot be compared. Defaults to an
+            empty string: unknown.
 
     Raises:
         ValueError: If words and vectors do not fit together.
@@ -46,31 +46,31 @@ class WordVectors:
             )
         if len(set(self.words)) != len(self.words):
             twice = sorted({word for word in self.words if self.words.count(word) > 1})
-            raise ValueError(f'words stand in the table more than once: {twice[:10]}')
+            raise ValueError(f'words occur in the table more than once: {twice[:10]}')
         if not torch.isfinite(self.vectors).all():
             raise ValueError('there are vectors with infinite or undefined numbers')
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the table, so that a kill leaves either the old file or the whole new one.
+        """Write the table atomically.
 
         Args:
             path: ``.npz`` (arrays ``words``, ``vectors``, ``encoder``, ``encoder_hash``) or ``.safetensors`` (tensor
-                ``vectors``; the rest, ``words`` as JSON, among the metadata).
+                ``vectors``; the rest, ``words`` as JSON, in the metadata).
 
         Raises:
-            ValueError: If the ending is neither.
+            ValueError: If the file has another extension.
         """
         dimension = str(self.vectors.shape[1])
-        facts: dict[str, Any] = dict(encoder=self.encoder, encoder_hash=self.encoder_hash, dimension=dimension)
+        metadata: dict[str, Any] = dict(encoder=self.encoder, encoder_hash=self.encoder_hash, dimension=dimension)
         vectors = self.vectors.detach().cpu().float().contiguous()
         suffix = Path(path).suffix
         if suffix == '.npz':
             buffer = io.BytesIO()
             arrays: dict[str, Any] = dict(words=np.array(list(self.words), dtype=np.str_), vectors=vectors.numpy())
-            np.savez(buffer, **arrays, **facts)
+            np.savez(buffer, **arrays, **metadata)
             write_atomically(path, buffer.getvalue())
         elif suffix == '.safetensors':
-            write_atomically(path, save({'vectors': vectors}, {'words': json.dumps(list(self.words)), **facts}))
+            write_atomically(path, save({'vectors': vectors}, {'words': json.dumps(list(self.words)), **metadata}))
         else:
             raise ValueError(f'a word table is written as .npz or .safetensors, but got {path}')
 
@@ -81,16 +81,17 @@ class WordVectors:
         Args:
             path: File that :meth:`save` wrote, or a plain array ``.npy`` (number of words, D) such as
                 ``clip_vocab_vit.npy`` of the published code of Han et al., BMVC 2021.
-            words: For a plain array, the file with the word of every row, see :func:`read_words`. Defaults to None.
+            words: For a plain array, the file with the word of every row, see :func:`read_words`. Defaults to None:
+                the file contains its words.
 
         Raises:
-            FileNotFoundError: If the table is not there.
-            ValueError: If it is damaged or of another format, or its words are missing.
+            FileNotFoundError: If the table does not exist.
+            ValueError: If it is damaged or has another format, or its words are missing.
         """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
-                f'There is no word table {path}; tools/dataset_tools/build_word_table.py makes one.'
+                f'There is no word table {path}; tools/dataset_tools/build_word_table.py creates one.'
             )
         if (path.suffix == '.npy') != (words is not None):
             raise ValueError(
@@ -114,13 +115,13 @@ class WordVectors:
     @classmethod
     def _load_safetensors(cls, path: Path) -> 'WordVectors':
         with safe_open(path, 'pt') as file:
-            facts = file.metadata()
+            metadata = file.metadata()
             vectors = file.get_tensor('vectors').float()
-        return cls(json.loads(facts['words']), vectors, facts['encoder'], facts['encoder_hash'])
+        return cls(json.loads(metadata['words']), vectors, metadata['encoder'], metadata['encoder_hash'])
 
 
 def read_words(path: str | os.PathLike) -> list[str]:
-    """Read a list of words: JSON (``.json``), or words apart by white space, such as one per line.
+    """Read a list of words: JSON (``.json``), or words separated by white space, such as one per line.
 
     Args:
         path: The file.
@@ -133,5 +134,5 @@ def read_words(path: str | os.PathLike) -> list[str]:
         return text.split()
     words = json.loads(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ValueError(f'{path} holds no list of words')
+        raise ValueError(f'{path} does not hold a list of words')
     return words

@@ -180,7 +180,7 @@ def test_a_missing_key_names_file_entry_and_key(cuhk_root, cuhk_entries, key):
         (b'', 'not valid JSON'),
         (b'{"split": "train"}', 'a list of entries is expected, but got dict'),
         (b'[1]', 'entry 0: an object with the keys'),
-        (b'[]', "no entries of the split 'train'; the splits there are \\[\\]"),
+        (b'[]', "no entries of the split 'train'; it has the splits \\[\\]"),
         (b'["\xff"]', 'not UTF-8'),
     ],
     ids=['broken', 'empty', 'dict', 'number', 'nothing', 'latin'],
@@ -193,7 +193,7 @@ def test_broken_files(tmp_path, content, message):
 
 def test_a_split_without_entries_names_those_there(cuhk_root, cuhk_entries):
     (cuhk_root / 'reid_raw.json').write_text(json.dumps([e for e in cuhk_entries if e['split'] != 'val']))
-    with pytest.raises(ValueError, match=r"no entries of the split 'val'; the splits there are \['test', 'train'\]"):
+    with pytest.raises(ValueError, match=r"no entries of the split 'val'; it has the splits \['test', 'train'\]"):
         CUHKPEDES(data_root=str(cuhk_root), split='val')
 
 

@@ -21,7 +21,7 @@ def test_published_statistics_add_up():
 
 def test_only_caption_all_is_there(tmp_path):
     (tmp_path / 'caption_all.json').write_text('[]')
-    with pytest.raises(FileNotFoundError, match=r'reid_raw\.json is not there, only .*caption_all\.json.*the split'):
+    with pytest.raises(FileNotFoundError, match=r'reid_raw\.json does not exist, only .*caption_all\.json.*the split'):
         CUHKPEDES(data_root=str(tmp_path))
 
 
@@ -32,7 +32,7 @@ def test_caption_all_in_place_of_reid_raw(tmp_path):
 
 
 def test_nothing_is_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'reid_raw\.json is not there\. CUHK-PEDES needs'):
+    with pytest.raises(FileNotFoundError, match=r'reid_raw\.json does not exist\. CUHK-PEDES needs'):
         CUHKPEDES(data_root=str(tmp_path))
 
 

@@ -71,7 +71,7 @@ def test_a_negative_number_is_refused(root):
 def test_an_own_val_split_is_not_mixed_with_a_carved_one(root, entries):
     entries[0]['split'] = 'val'
     (root / 'ICFG-PEDES.json').write_text(json.dumps(entries))
-    with pytest.raises(ValueError, match='val split already; pass num_val_ids=0'):
+    with pytest.raises(ValueError, match='there already is a val split; pass num_val_ids=0'):
         ICFGPEDES(data_root=str(root), num_val_ids=5)
     assert ids_of(root, 'val', num_val_ids=0) == ({0}, 1)
 
@@ -81,5 +81,5 @@ def test_both_file_names(root):
     dataset = ICFGPEDES(data_root=str(root), num_val_ids=5)
     assert dataset.ann_file == str(root / 'ICFG_PEDES.json')
     (root / 'ICFG_PEDES.json').unlink()
-    with pytest.raises(FileNotFoundError, match=r'ICFG-PEDES\.json is not there.*or ICFG_PEDES\.json'):
+    with pytest.raises(FileNotFoundError, match=r'ICFG-PEDES\.json does not exist.*or ICFG_PEDES\.json'):
         ICFGPEDES(data_root=str(root))

@@ -40,7 +40,7 @@ def test_odd_captions_survive(root):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'data_captions\.json is not there\. RSTPReid needs'):
+    with pytest.raises(FileNotFoundError, match=r'data_captions\.json does not exist\. RSTPReid needs'):
         RSTPReid(data_root=str(tmp_path))
 
 

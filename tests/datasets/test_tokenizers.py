@@ -98,7 +98,7 @@ def test_without_vocabulary_the_error_tells_the_remedy():
     ids=['none', 'no', 'turned', 'twice'],
 )
 def test_malformed_vocabulary_is_refused(words):
-    with pytest.raises(ValueError, match='vocabulary begins with'):
+    with pytest.raises(ValueError, match='vocabulary must begin with'):
         WordTokenizer(vocabulary=words)
 
 

@@ -88,7 +88,7 @@ def test_a_broken_annotation_is_a_fault(cuhk_root, cuhk_entries):
     assert 'not valid JSON' in report['annotation_errors'][0]
     assert report['broken'] is True
     (cuhk_root / 'reid_raw.json').unlink()
-    assert 'not there' in verify(cuhk_root)['annotation_errors'][0]
+    assert 'does not exist' in verify(cuhk_root)['annotation_errors'][0]
 
 
 def test_all_errors_of_all_entries_are_listed_together_with_missing_images(cuhk_root, cuhk_entries):
@@ -225,4 +225,4 @@ def test_tool_by_config(tool, cuhk_root, capsys):
     assert tool.main([str(config)]) == 0
     option = 'train_dataloader.dataset.ann_file=none.json'
     assert tool.main([str(config), '--cfg-options', option]) == 1
-    assert 'none.json is not there' in capsys.readouterr().out
+    assert 'none.json does not exist' in capsys.readouterr().out

@@ -57,7 +57,7 @@ def test_an_array_and_words_that_do_not_fit(tmp_path):
 
     with pytest.raises(ValueError, match='2 words needs as many vectors'):
         WordVectors.load(tmp_path / 'a.npy', tmp_path / 'words.txt')
-    with pytest.raises(ValueError, match='no list of words'):
+    with pytest.raises(ValueError, match='not hold a list of words'):
         WordVectors.load(tmp_path / 'a.npy', tmp_path / 'words.json')
     with pytest.raises(ValueError, match='needs a file with the word of every row'):
         WordVectors.load(tmp_path / 'a.npy')

@@ -14,7 +14,7 @@ __all__ = ['IdentitySampler']
 
 @DATA_SAMPLERS.register_module()
 class IdentitySampler(Sampler[int]):
-    r"""Sample P identities and K pairs of each per batch, so that every batch holds positives besides the own pair.
+    r"""Sample P identities and K pairs of each per batch, so that every pair has further positives in its batch.
 
     The P x K batch is that of `In Defense of the Triplet Loss for Person Re-Identification
     <https://arxiv.org/abs/1703.07737>`_. Give the data loader the same ``batch_size``::
@@ -22,21 +22,22 @@ class IdentitySampler(Sampler[int]):
         train_dataloader = dict(batch_size=128, sampler=dict(type='IdentitySampler', batch_size=128, num_instances=4))
 
     An epoch is drawn without replacement. The :math:`n` pairs of an identity are shuffled and cut into
-    :math:`\lfloor n / K \rfloor` blocks of K; the remainder rests for this epoch, another one in the next. An identity
-    with fewer than K pairs gives one block, in which its pairs recur in turn. Blocks are dealt to batches so that the
-    identities of a batch are all different, and the epoch has as many full batches as this permits: a few blocks left
-    over by the last batch (``drop_last``), and those that an identity has beyond the number of batches, rest too.
+    :math:`\lfloor n / K \rfloor` blocks of K; the remainder is left out in this epoch, another one in the next. An
+    identity with fewer than K pairs gives one block, in which its pairs are repeated in turn. Blocks are distributed to
+    batches such that the identities of a batch are all different, and the epoch has as many full batches as possible:
+    blocks that remain after the last full batch (``drop_last``), and those that an identity has beyond the number of
+    batches, are left out too.
 
-    The plan is drawn for the batch of all processes together, and each takes its contiguous slice of every batch. Hence
-    N processes with ``batch_size=B`` see the same batches as one process with ``batch_size=N * B``. It is a
-    function of (seed, epoch) alone; its length is the same in every process and epoch.
+    The plan is drawn for the batch of all processes together, and each process takes its contiguous slice of every
+    batch. Hence N processes with ``batch_size=B`` see the same batches as one process with ``batch_size=N * B``. The
+    plan is a function of (seed, epoch) alone; its length is the same in every process and epoch.
 
     Args:
-        dataset (Sized): Data set whose ``person_ids`` holds one integer per item.
-        batch_size (int): Items per batch and process, a multiple of ``num_instances``.
-        num_instances (int): K, the pairs of one identity in a batch. The paper takes 4 (with ``batch_size=128``).
-        seed (int, optional): Seed of the run, the same in all processes; MMEngine's Runner passes its own. Defaults to
-            0. None agrees on a random one.
+        dataset: Data set whose ``person_ids`` has one integer per item.
+        batch_size: Items per batch and process, a multiple of ``num_instances``.
+        num_instances: Pairs of one identity in a batch, K. CM-MoCo uses 4, with ``batch_size=128``.
+        seed: Seed of the plan, the same in all processes; MMEngine's Runner passes its own. None draws a random one
+            that all processes share. Defaults to 0.
 
     Raises:
         TypeError: If ``dataset`` has no ``person_ids``.
@@ -85,10 +86,10 @@ class IdentitySampler(Sampler[int]):
         return int(batches[np.cumsum(with_more) >= batches * self._identities_per_batch][-1])
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the plan of the next iteration; MMEngine's ``DistSamplerSeedHook`` calls it.
+        """Set the epoch, which determines the plan; MMEngine's ``DistSamplerSeedHook`` calls it.
 
         Args:
-            epoch (int): Counted from 0.
+            epoch: Epoch, counted from 0.
         """
         self.epoch = epoch
 
@@ -158,11 +159,11 @@ def _deal(owners: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     an identity that runs on into the next row are moved to batches that it has not been given yet.
 
     Args:
-        owners (np.ndarray): Identities of the blocks, shape (P, batches); those of an identity follow one another.
-        rng (np.random.Generator): Source of the random numbers.
+        owners: Identities of the blocks, shape (P, batches); those of an identity follow one another.
+        rng: Source of the random numbers.
 
     Returns:
-        np.ndarray: Number of the batch, shape (P, batches).
+        Number of the batch, shape (P, batches).
     """
     rows = rng.permuted(np.tile(np.arange(owners.shape[1]), (len(owners), 1)), axis=1)
     for row in np.flatnonzero(owners[1:, 0] == owners[:-1, -1]) + 1:

@@ -14,10 +14,10 @@ __all__ = ['RandomErasingBox']
 class RandomErasingBox(BaseTransform):
     """Draw the rectangle of `Random Erasing Data Augmentation <https://arxiv.org/abs/1708.04896>`_.
 
-    The pixels stay: :class:`~mmtbps.models.TBPSDataPreprocessor` fills the rectangle after normalisation, with the
-    exact value that bytes could only round. (With another preprocessor use MMPretrain's ``RandomErasing``.)
-    Rectangles are distributed as torchvision's ``RandomErasing`` draws them: up to ten attempts at one that is
-    smaller than the image on both sides, and none after that. Random numbers are drawn from :mod:`random`.
+    The pixels are not changed here: :class:`~mmtbps.models.TBPSDataPreprocessor` fills the rectangle after
+    normalisation, since bytes could only represent a rounded value. (With another preprocessor use MMPretrain's
+    ``RandomErasing``.) Rectangles have the distribution of torchvision's ``RandomErasing``: up to ten attempts to draw
+    one that is smaller than the image on both sides, otherwise none. Random numbers are drawn from :mod:`random`.
 
     **Required Keys:**
 
@@ -28,9 +28,9 @@ class RandomErasingBox(BaseTransform):
     - erased (tuple[int, int, int, int]): top, left, height, width; only if there is something to erase
 
     Args:
-        prob (float): Probability of erasing. Defaults to 0.5.
-        area_range (tuple[float, float]): Smallest and largest share of the image's area. Defaults to (0.02, 0.4).
-        aspect_range (tuple[float, float]): Smallest and largest height / width. Defaults to (0.3, 3.3).
+        prob: Probability of erasing. Defaults to 0.5, as in the paper.
+        area_range: Smallest and largest share of the image's area. Defaults to (0.02, 0.4), as in the paper.
+        aspect_range: Smallest and largest height / width. Defaults to (0.3, 3.3), as in the paper.
 
     Raises:
         ValueError: If an argument is out of range.

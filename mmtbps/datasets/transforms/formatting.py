@@ -1,4 +1,4 @@
-"""From the results of a pipeline to what a data loader collates."""
+"""Tokenisation of captions, and packing of items for the data loader."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ __all__ = ['PackTBPSInputs', 'TokenizeCaption']
 
 @TRANSFORMS.register_module()
 class TokenizeCaption(BaseTransform):
-    """Turn the captions of an item into token ids, with the data set's tokenizer.
+    """Convert the captions of an item to token ids with the data set's tokenizer.
 
     **Required Keys:**
 
-    - tokenizer (Tokenizer): the data set puts it there
+    - tokenizer (Tokenizer): added by the data set
     - caption (str) in training, or captions (list[str]) in evaluation
 
     **Added Keys:**
@@ -51,7 +51,7 @@ class TokenizeCaption(BaseTransform):
 
 
 def _to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an image (H, W, 3) into a tensor (3, H, W)."""
+    """Convert an image (H, W, 3) to a tensor (3, H, W)."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
             f'The image must be uint8 of shape (H, W, 3), but is {image.dtype} of shape {image.shape}. Load it '
@@ -64,15 +64,15 @@ def _to_tensor(image: np.ndarray) -> torch.Tensor:
 class PackTBPSInputs(BaseTransform):
     """Pack an item for :class:`~mmtbps.models.TBPSDataPreprocessor`.
 
-    Images stay uint8, BGR, as loaded: a quarter of the bytes to move, and normalised on the device. Token ids travel
-    in the data sample, because no collate function stacks lists of different lengths. Hence items suit MMEngine's
-    ``pseudo_collate`` as well as ``default_collate``, which stacks the images in the worker: prefer that with
-    workers, where every single tensor costs a shared memory segment of its own.
+    Images stay uint8, BGR, as loaded: a quarter of the bytes to copy, and normalised on the device. Token ids are part
+    of the data sample, since collate functions do not stack lists of different lengths. Items therefore work with
+    MMEngine's ``pseudo_collate`` and with ``default_collate``, which stacks the images in the worker; use the latter
+    with workers, where each single tensor needs a shared memory segment of its own.
 
     **Required Keys:**
 
     - img (np.ndarray): shape (H, W, 3), uint8
-    - the keys below, as far as they are there
+    - the keys below, as far as they exist
 
     **Deleted Keys:**
 
@@ -90,8 +90,8 @@ class PackTBPSInputs(BaseTransform):
     such as ``labels``. Images go to ``inputs['views'][name]``, the rest to the field ``views`` of the data sample.
 
     Args:
-        meta_keys (Sequence[str]): Keys to keep as metainfo. Defaults to ('img_path', 'captions', 'ori_shape',
-            'img_shape').
+        meta_keys: Keys to keep as metainfo. Defaults to ('img_path', 'captions', 'ori_shape', 'img_shape'), what
+            metrics and pictures need.
 
     Raises:
         ValueError: If the image is not uint8 with three channels.

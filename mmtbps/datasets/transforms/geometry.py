@@ -1,4 +1,4 @@
-"""Geometry of the training images."""
+"""Geometric augmentation of the training images."""
 
 import random
 
@@ -16,10 +16,10 @@ _INTERPOLATIONS = {'cv2': cv2_interp_codes, 'pillow': pillow_interp_codes}
 
 @TRANSFORMS.register_module()
 class ResizeFlipCrop(BaseTransform):
-    """Resize, flip at random, pad with black and crop back to the size at a random place, in one go.
+    """Resize, flip at random, pad with black and crop to the original size at a random place, in one step.
 
-    The same as MMPretrain's ``Resize``, ``RandomFlip`` and ``RandomCrop(padding=...)`` one after the other, in a
-    third of their time: the four steps are one resize and one copy of what remains visible.
+    Equivalent to MMPretrain's ``Resize``, ``RandomFlip`` and ``RandomCrop(padding=...)`` in sequence, in a third of
+    their time: the four operations are one resize and one copy of the visible part.
     The order is that of `Text-Based Person Search with Limited Data <https://arxiv.org/abs/2110.10807>`_'s training.
     Random numbers are drawn from :mod:`random`.
 
@@ -33,14 +33,16 @@ class ResizeFlipCrop(BaseTransform):
     - img_shape
 
     Args:
-        size (tuple[int, int]): Height and width. Defaults to (384, 128), the paper's.
-        flip_prob (float): Probability of a horizontal flip. Defaults to 0.5.
-        padding (int): Black pixels on every side; the crop moves by up to as many. Defaults to 10.
-        interpolation (str): One that the backend has, such as 'bilinear', 'bicubic' or 'lanczos'. Defaults to
-            'bilinear', as MMCV's ``Resize`` of the evaluation.
-        backend (str): 'cv2', or 'pillow', which smooths when it shrinks and gives PIL's very bytes: torchvision's, and
-            so most public code's, from which OpenCV's differ by up to 7 grey levels. Weights that were trained with it
-            want it in the evaluation too, ``Resize(backend='pillow')``. Defaults to 'cv2', which is faster.
+        size: Height and width. Defaults to (384, 128), as in the paper.
+        flip_prob: Probability of a horizontal flip. Defaults to 0.5, half of the images.
+        padding: Black pixels on every side, by which the crop can be shifted. Defaults to 10, as is usual in person
+            re-identification.
+        interpolation: An interpolation of the backend, such as 'bilinear', 'bicubic' or 'lanczos'. Defaults to
+            'bilinear', as in MMCV's ``Resize`` of the evaluation.
+        backend: 'cv2', or 'pillow', which smooths when it shrinks and gives exactly the pixels of PIL, and so of
+            torchvision and most public code; those of OpenCV differ by up to 7 grey levels. Weights that were trained
+            with 'pillow' need it in the evaluation too, ``Resize(backend='pillow')``. Defaults to 'cv2', which is
+            faster.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -86,7 +88,7 @@ class ResizeFlipCrop(BaseTransform):
         return results
 
     def _draw_shift(self, side: int) -> tuple[slice, slice]:
-        """Draw where the crop begins on a padded side: the pixels that it sees, in the crop and in the image."""
+        """Draw the position of the crop on a padded side: the visible pixels, in the crop and in the image."""
         shift = random.randint(-self.padding, self.padding)
         visible = side - abs(shift)
         start, source = max(shift, 0), max(-shift, 0)

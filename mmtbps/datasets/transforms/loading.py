@@ -1,4 +1,4 @@
-"""Reading image files."""
+"""Loading of image files."""
 
 from mmcv.transforms import LoadImageFromFile
 
@@ -9,10 +9,11 @@ __all__ = ['LoadPersonImage']
 
 @TRANSFORMS.register_module()
 class LoadPersonImage(LoadImageFromFile):
-    """Load an image as 3-channel uint8 BGR, whatever its file holds, or raise an error that names the file.
+    """Load an image of any kind as 3-channel uint8 BGR, or raise an error that names the file.
 
     Grey, palette, transparent (alpha is dropped) and 16-bit images become three channels of 8 bits; the orientation in
-    the EXIF data is applied. An image that cannot be read never passes silently, unlike with MMCV's ``ignore_empty``.
+    the EXIF data is applied. An unreadable image always raises an error; there is no counterpart of MMCV's
+    ``ignore_empty``.
 
     **Required Keys:**
 
@@ -25,8 +26,8 @@ class LoadPersonImage(LoadImageFromFile):
     - ori_shape (tuple[int, int]): H, W
 
     Args:
-        backend_args (dict, optional): File backend of MMEngine, for images that are not on the local disk. Defaults to
-            None: chosen by the path's prefix.
+        backend_args: File backend of MMEngine, for images that are not on the local disk. Defaults to None: chosen by
+            the prefix of the path.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -42,7 +43,7 @@ class LoadPersonImage(LoadImageFromFile):
             return super().transform(results)
         except FileNotFoundError:
             raise
-        except Exception as error:  # decoders raise errors of all kinds, some without the name
+        except Exception as error:  # decoders raise all kinds of errors, some without the file name
             raise OSError(
                 f'Cannot read the image {results["img_path"]} ({type(error).__name__}: {error}). Repair or remove it; '
                 'tools/dataset_tools/verify_dataset.py lists all broken images.'
