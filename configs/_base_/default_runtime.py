@@ -20,7 +20,6 @@ default_hooks = dict(
         max_keep_ckpts=1,
         save_best='t2i/R@1',
         rule='greater',
-        backend_args=dict(backend='atomic_local'),
     ),
     score_resumed_epoch=dict(type='ScoreResumedEpochHook'),
 )

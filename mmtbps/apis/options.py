@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import find_latest_checkpoint
 
+from mmtbps.engine.resuming import find_resumable
 from mmtbps.registry import METRICS
 
 __all__ = [
@@ -47,11 +47,12 @@ def apply_train_options(
     if resume is not None:
         if resume != 'auto' and not Path(resume).is_file():
             raise FileNotFoundError(f'There is no checkpoint {resume} to resume from.')
-        if resume != 'auto' or find_latest_checkpoint(cfg.work_dir):
+        found, note = (Path(resume), '') if resume != 'auto' else find_resumable(cfg.work_dir)
+        if found is not None:
             cfg.resume = True
-            cfg.load_from = None if resume == 'auto' else resume
-        else:
-            warnings.warn(f'{cfg.work_dir} holds no checkpoint to resume from: training starts anew.', stacklevel=2)
+            cfg.load_from = str(found)
+        if note:
+            warnings.warn(note if found else f'{note} Training starts anew.', stacklevel=2)
     if amp:
         enable_amp(cfg)
     if not validate:

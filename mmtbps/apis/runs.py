@@ -14,6 +14,7 @@ from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
+from mmtbps.engine.resuming import find_resumable, load_files_safely
 
 from .downloads import explained_downloads
 from .options import add_feature_dump
@@ -34,16 +35,30 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     """
     # A fork of MMEngine falls back to unsafe unpickling; torch overrules it.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    load_files_safely()
     check_config(cfg)
     _drop_removed_hooks(cfg)
     _choose_constructor(cfg)
     resolve_data_sizes(cfg, dataset_meta)
     _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
+    note = _find_checkpoint(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
         runner.register_hook(FitWeightsHook())  # no config goes without
+    if note:
+        runner.logger.warning(note)
     return runner
+
+
+def _find_checkpoint(cfg: Config) -> str:
+    """Name the checkpoint that ``resume`` without ``load_from`` means; returns a sentence for the log."""
+    if not cfg.get('resume') or cfg.get('load_from'):
+        return ''
+    found, note = find_resumable(cfg.work_dir)
+    cfg.resume = found is not None
+    cfg.load_from = None if found is None else str(found)
+    return note if found is not None else f'{note} Training starts anew.'
 
 
 def _drop_removed_hooks(cfg: Config) -> None:

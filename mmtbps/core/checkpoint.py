@@ -3,8 +3,9 @@
 import os
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
-__all__ = ['allow_mmengine_classes', 'load_checkpoint_file', 'reason_of', 'unwrap_weights', 'weights_key']
+__all__ = [
+    'allow_mmengine_classes',
+    'load_checkpoint_file',
+    'newest_good',
+    'reason_of',
+    'unwrap_weights',
+    'verify_checksums',
+    'weights_key',
+]
 
 # Where training code keeps the weights, and where their moving average.
 _WEIGHTS = ('state_dict', 'model', 'model_state_dict', 'module')
@@ -22,6 +31,8 @@ _AVERAGES = ('ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema'
 _PREFIXES = re.compile(r'^((module|_orig_mod)\.)+')
 # What torch lets a module keep beside its tensors.
 _NO_TENSOR = '_extra_state'
+# Attribute of a member of a zip archive, which torch's checkpoints are.
+_FOLDER = 0x10
 _HISTORY_STATISTICS = frozenset({'current', 'max', 'mean', 'min'})
 
 
@@ -54,7 +65,7 @@ def allow_mmengine_classes() -> None:
     )
 
 
-def load_checkpoint_file(path: str | os.PathLike, map_location: str = 'cpu') -> dict[str, Any]:
+def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> dict[str, Any]:
     """Load a checkpoint without running any code that it may carry.
 
     Args:
@@ -66,21 +77,75 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: str = 'cpu') -> 
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint, is cut short, or holds objects other than weights and training state.
+        ValueError: If the file is no checkpoint, is cut short or altered, or holds objects other than weights and
+            training state. The newest good checkpoint beside it is named.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'There is no checkpoint {path}.')
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        verify_checksums(path)
+        return _load(path, map_location)
     except Exception as error:
+        other = newest_good(candidate for candidate in path.parent.glob('*.pth') if candidate != path)
         raise ValueError(
-            f'{path} cannot be read as a checkpoint of plain weights: {reason_of(error)}. It may be cut short, of '
-            'another format, or hold other objects, which are never loaded; fetch or make it again.'
+            f'{path} cannot be read as a checkpoint of plain weights: {reason_of(error)}. It may be cut short, '
+            'altered, of another format, or hold other objects, which are never loaded; '
+            + (f'take {other}, which is whole.' if other else 'fetch or make it again.')
         ) from error
+
+
+def _load(path: Path, map_location: Any = 'cpu', mmap: bool | None = None) -> dict[str, Any]:
+    checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint.')
+        raise ValueError(f'it holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint')
     return checkpoint
+
+
+def verify_checksums(path: str | os.PathLike) -> None:
+    """Compare what a checkpoint holds with the checksums that ``torch.save`` writes, which ``torch.load`` ignores.
+
+    Args:
+        path: The file. Of the format that torch wrote before version 1.6 there is nothing to compare.
+
+    Raises:
+        ValueError: If a part of the file is not what was written.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        # Torch passes over parts that are marked as folders and leaves whatever was in memory in their place.
+        marked = next((info.filename for info in archive.infolist() if info.external_attr & _FOLDER), None)
+        altered = marked or archive.testzip()
+    if altered is not None:
+        raise ValueError(f'the checksum of its part {altered} is wrong')
+
+
+def newest_good(paths: Iterable[Path], resumable: bool = False) -> Path | None:
+    """Find the checkpoint that a training wrote last, of those that are whole.
+
+    Args:
+        paths: Files to choose from.
+        resumable: Whether it must have an optimizer's state, as the best epoch's file has not. Defaults to False.
+
+    Returns:
+        The one with the most iterations, among equals the one that was written last; None if none is whole.
+    """
+    found: list[tuple[int, int, Path]] = []
+    for path in paths:
+        try:
+            checkpoint = _load(path, mmap=zipfile.is_zipfile(path))  # maps the weights, reads the rest
+            if not resumable or 'optimizer' in checkpoint:
+                found.append((int(checkpoint.get('meta', {}).get('iter', -1)), path.stat().st_mtime_ns, path))
+        except Exception:  # damaged files raise errors of many kinds
+            continue
+    for _, _, path in sorted(found, reverse=True):
+        try:
+            verify_checksums(path)
+        except (ValueError, zipfile.BadZipFile):
+            continue
+        return path
+    return None
 
 
 def unwrap_weights(checkpoint: Mapping[str, Any], source: str = 'The checkpoint') -> dict[str, Any]:

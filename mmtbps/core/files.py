@@ -7,14 +7,20 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-__all__ = ['AtomicLocalBackend', 'file_sha256', 'write_atomically']
+__all__ = ['AtomicLocalBackend', 'file_sha256', 'remove_leftovers', 'sync_folder', 'write_atomically']
+
+_UNFINISHED = '.unfinished'
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write ``content`` so that ``path`` holds either its old content or all of the new one, even after a kill."""
+    """Write ``content`` so that ``path`` holds either its old content or all of the new one, even after a kill.
+
+    The content is on the disk when the name is changed, and the name when this returns. What a kill leaves behind is
+    removed by :func:`remove_leftovers`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(descriptor, 'wb') as file:
             file.write(content)
@@ -24,9 +30,38 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes private files
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Wait until the names in a folder are on the disk; nothing to do where folders cannot be opened (Windows)."""
+    if not hasattr(os, 'O_DIRECTORY'):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems know no such thing
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> list[str]:
+    """Remove what writes that were killed have left in a folder; nobody may be writing there.
+
+    Args:
+        folder: The folder itself; those inside it are not looked at.
+
+    Returns:
+        Names of the removed files.
+    """
+    found = sorted(Path(folder).glob(f'.*{_UNFINISHED}'))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return [path.name for path in found]
 
 
 def file_sha256(path: str | os.PathLike) -> str:

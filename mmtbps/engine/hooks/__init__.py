@@ -1,3 +1,4 @@
+from .checkpoint_hook import CheckpointHook
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
 from .fit_weights import FitWeightsHook
@@ -9,6 +10,7 @@ from .ranked_list_hook import RankedListHook
 from .score_resumed_epoch import ScoreResumedEpochHook
 
 __all__ = [
+    'CheckpointHook',
     'DatasetMetaHook',
     'EpochSeedHook',
     'FitWeightsHook',

@@ -1,0 +1,124 @@
+"""Checkpoints as transactions."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
+
+from mmtbps.core.files import remove_leftovers, write_atomically
+from mmtbps.registry import HOOKS
+
+__all__ = ['CheckpointHook']
+
+
+class _LateRemoval:
+    """A file backend that keeps what is to be removed until its successor is on the disk."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._doomed: list[tuple[str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self._doomed.append(('remove', path))
+
+    def rmtree(self, path: str) -> None:
+        self._doomed.append(('rmtree', path))
+
+    def carry_out(self, kept: set[str | None]) -> None:
+        """Remove what was noted, but for files that have been written anew meanwhile."""
+        for method, path in self._doomed:
+            if path not in kept:
+                getattr(self._backend, method)(path)
+        self._doomed.clear()
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """MMEngine's hook, with nothing deleted before its successor is on the disk, synced and named.
+
+    MMEngine removes epoch N, then writes epoch N + 1, and writes in place: a kill or a full disk in between leaves no
+    file to resume from. Here a checkpoint is written beside, synced and renamed, then ``last_checkpoint`` likewise, and
+    only then the outdated files go. Of a run that was resumed from another folder, files of that folder stay.
+
+    Args:
+        *args: See :class:`mmengine.hooks.CheckpointHook`.
+        backend_args: Backend of the files. Defaults to None: local ones, written atomically. Another backend has to
+            care for that itself.
+        **kwargs: See :class:`mmengine.hooks.CheckpointHook`.
+    """
+
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
+    def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Remove what killed writes left, and let go of the best epoch of another folder."""
+        super().before_train(runner)
+        self.file_backend: Any = _LateRemoval(self.file_backend)
+        if is_main_process():
+            for folder in {str(self.out_dir), runner.work_dir}:
+                for name in remove_leftovers(folder):
+                    runner.logger.info(f'Removed {name}, which a write that was interrupted had left in {folder}.')
+        if self.save_best is not None and len(self.key_indicators) == 1:
+            self.best_ckpt_path = self._own(self.best_ckpt_path)
+        elif self.save_best is not None:
+            self.best_ckpt_path_dict = {key: self._own(path) for key, path in self.best_ckpt_path_dict.items()}
+
+    def _own(self, path: str | None) -> str | None:
+        """The path, if it is in the folder of this run, from which alone files are removed."""
+        own = path is not None and Path(path).absolute().parent == Path(str(self.out_dir)).absolute()
+        return path if own else None
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Write a checkpoint and the pointer to it; only then remove what they replace."""
+        outdated = self._turn_over(runner, step)
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if not is_main_process():
+            return
+        write_atomically(Path(runner.work_dir) / 'last_checkpoint', str(self.last_ckpt).encode())
+        for path in outdated:
+            remove = self.file_backend.remove if self.file_backend.isfile(path) else self.file_backend.rmtree
+            if self.file_backend.exists(path):
+                remove(path)
+        self.file_backend.carry_out(kept={self.last_ckpt, *self._best_files()})
+
+    def _turn_over(self, runner: Runner, step: int) -> list[str]:
+        """Note a step among those that are kept; returns the files of those that are no longer."""
+        outdated: list[str] = []
+        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+            while len(self.keep_ckpt_ids) >= self.max_keep_ckpts:
+                name = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+                outdated.append(self.file_backend.join_path(self.out_dir, name))
+            self.keep_ckpt_ids.append(step)
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        return outdated
+
+    def _best_files(self) -> set[str | None]:
+        several = getattr(self, 'best_ckpt_path_dict', {})
+        return {getattr(self, 'best_ckpt_path', None), *several.values()}
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Write the best epoch; only then remove the one that was best before."""
+        super()._save_best_checkpoint(runner, metrics)
+        if is_main_process():
+            self.file_backend.carry_out(kept={self.last_ckpt, *self._best_files()})

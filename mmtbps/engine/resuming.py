@@ -1,0 +1,56 @@
+"""Where a run can be resumed."""
+
+import os
+from pathlib import Path
+
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmtbps.core.checkpoint import load_checkpoint_file, newest_good
+
+__all__ = ['find_resumable', 'load_files_safely']
+
+
+def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
+    """Find the checkpoint from which the run of a folder goes on.
+
+    The file ``last_checkpoint`` is a hint and never believed over the folder: it may be empty, stale or that of a
+    folder that was moved.
+
+    Args:
+        work_dir: The run's folder.
+
+    Returns:
+        The newest whole checkpoint with an optimizer's state, or None; and a sentence for the log, '' if nothing is
+        worth telling.
+    """
+    folder = Path(work_dir)
+    found = newest_good(sorted(folder.glob('*.pth')), resumable=True)
+    others = sorted(path.name for path in folder.glob('best_*.pth'))
+    if found is None:
+        hint = (
+            f' It has {", ".join(others)}, which hold weights alone: start a new run from them with load_from.'
+            if others
+            else ''
+        )
+        return None, f'{folder} holds no checkpoint to resume from.{hint}'
+    pointer = _read_pointer(folder)
+    if pointer is None or Path(pointer).name == found.name:
+        return found, ''
+    return found, f'last_checkpoint names {pointer}, but the newest whole checkpoint is {found.name}.'
+
+
+def _read_pointer(folder: Path) -> str | None:
+    """What ``last_checkpoint`` says, or None if there is no such file."""
+    try:
+        return (folder / 'last_checkpoint').read_bytes().decode('utf-8', 'replace').strip() or 'nothing'
+    except OSError:
+        return None
+
+
+def load_files_safely() -> None:
+    """Let all of MMEngine's loading go through our reader: checksums compared, nothing unsafe unpickled."""
+    CheckpointLoader.register_scheme(
+        prefixes='',
+        loader=lambda filename, map_location=None: load_checkpoint_file(os.path.expanduser(filename), map_location),
+        force=True,
+    )
