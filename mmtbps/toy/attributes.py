@@ -151,13 +151,13 @@ def stream(seed: int, split: str, index: int, purpose: int) -> np.random.Generat
     """Make a generator of its own for one purpose of one identity, so that no order of drawing matters.
 
     Args:
-        seed (int): Seed of the data set.
-        split (str): 'train', 'val' or 'test'.
-        index (int): Number of the identity within its split, from 0.
-        purpose (int): 0 for the attributes, 1 for the shots, 2 + i for image i and its captions.
+        seed: Seed of the data set.
+        split: 'train', 'val' or 'test'.
+        index: Number of the identity within its split, from 0.
+        purpose: 0 for the attributes, 1 for the shots, 2 + i for image i and its captions.
 
     Returns:
-        np.random.Generator: Independent of every other combination of arguments.
+        Independent of every other combination of arguments.
     """
     return np.random.default_rng([seed, SPLITS.index(split), index, purpose])
 
@@ -232,10 +232,10 @@ def look_alike_index(index: int) -> int:
     """The place of identity ``index`` of a split in its group of look-alikes.
 
     Args:
-        index (int): Number of the identity within its split, from 0.
+        index: Number of the identity within its split, from 0.
 
     Returns:
-        int: -1 for an identity that belongs to no group, else 0 .. LOOK_ALIKE_GROUP - 1.
+        -1 for an identity that belongs to no group, else 0 .. LOOK_ALIKE_GROUP - 1.
     """
     return max(-1, index % LOOK_ALIKE_BLOCK - (LOOK_ALIKE_BLOCK - LOOK_ALIKE_GROUP))
 
@@ -247,12 +247,12 @@ def sample_person(seed: int, split: str, index: int) -> Person:
     in a single attribute.
 
     Args:
-        seed (int): Seed of the data set.
-        split (str): 'train', 'val' or 'test'.
-        index (int): Number of the identity within its split, from 0.
+        seed: Seed of the data set.
+        split: 'train', 'val' or 'test'.
+        index: Number of the identity within its split, from 0.
 
     Returns:
-        Person: The attributes.
+        The attributes.
     """
     member = max(look_alike_index(index), 0)
     rng = stream(seed, split, index - member, 0)
@@ -264,13 +264,13 @@ def sample_shots(seed: int, split: str, index: int, count: int) -> list[Shot]:
     """Draw how the images of one identity are taken; views and cameras change from image to image.
 
     Args:
-        seed (int): Seed of the data set.
-        split (str): 'train', 'val' or 'test'.
-        index (int): Number of the identity within its split, from 0.
-        count (int): Number of images.
+        seed: Seed of the data set.
+        split: 'train', 'val' or 'test'.
+        index: Number of the identity within its split, from 0.
+        count: Number of images.
 
     Returns:
-        list[Shot]: One shot per image.
+        One shot per image.
     """
     rng = stream(seed, split, index, 1)
     views = rng.permutation(['front', 'back', 'side'])

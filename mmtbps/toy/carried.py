@@ -14,8 +14,8 @@ def draw_bag_behind(painter: Painter, figure: 'Figure') -> None:
     """Draw the part of the bag that the body covers.
 
     Args:
-        painter (Painter): Draws on the canvas.
-        figure (Figure): Attributes, view and pose.
+        painter: Draws on the canvas.
+        figure: Attributes, view and pose.
     """
     if figure.person.bag_kind != 'backpack':
         return
@@ -29,8 +29,8 @@ def draw_bag(painter: Painter, figure: 'Figure') -> None:
     """Draw the part of the bag in front of the body.
 
     Args:
-        painter (Painter): Draws on the canvas.
-        figure (Figure): Attributes, view and pose.
+        painter: Draws on the canvas.
+        figure: Attributes, view and pose.
     """
     kind = figure.person.bag_kind
     if kind == 'backpack':

@@ -22,13 +22,13 @@ class Figure:
     """Who is drawn, how, and where the joints are.
 
     Args:
-        person (Person): The attributes.
-        shot (Shot): View and pose.
-        facing (int): 1 or -1: the x direction of the eyes in a side view, of the busy hand otherwise.
-        width (float): Factor on all widths, from the build.
+        person: The attributes.
+        shot: View and pose.
+        facing: 1 or -1: the x direction of the eyes in a side view, of the busy hand otherwise.
+        width: Factor on all widths, from the build.
         shoulder, waist, hip (float): Half widths of the torso in this view.
-        legs (list): (hip, knee, ankle) of either leg, the farther one first.
-        arms (list): (shoulder, elbow, hand) of either arm, the busy one last.
+        legs: (hip, knee, ankle) of either leg, the farther one first.
+        arms: (shoulder, elbow, hand) of either arm, the busy one last.
     """
 
     person: Person
@@ -210,10 +210,10 @@ def draw_figure(painter: Painter, person: Person, shot: Shot, rng: np.random.Gen
     """Draw one pedestrian.
 
     Args:
-        painter (Painter): Draws on the canvas, at the place and size of the body.
-        person (Person): The attributes.
-        shot (Shot): View and pose.
-        rng (np.random.Generator): For what no attribute fixes: stride and shades.
+        painter: Draws on the canvas, at the place and size of the body.
+        person: The attributes.
+        shot: View and pose.
+        rng: For what no attribute fixes: stride and shades.
     """
     figure = _pose(person, shot, rng)
     top_color, bottom_color = (_jitter(COLORS[name], rng) for name in (person.top_color, person.bottom_color))

@@ -46,18 +46,18 @@ _OPENINGS_CARRY = (
 
 
 class _Writer:
-    """Writes one caption; gathers the facts it tells."""
+    """Writes one caption and collects the attributes that it states."""
 
     def __init__(self, speaker: Speaker, parts: list[str]) -> None:
         self.speaker = speaker
         self.parts = parts
-        self.facts: dict[str, str] = {}
+        self.attributes: dict[str, str] = {}
         self.follows = False
         self.pronoun = 'he' if speaker.person.gender == 'man' else 'she'
 
     def tell(self, phrase: Phrase) -> str:
-        """Keep a phrase's facts and return its words."""
-        self.facts.update(phrase.facts)
+        """Collect the attributes of a phrase and return its words."""
+        self.attributes.update(phrase.attributes)
         return phrase.text
 
     def subject(self) -> tuple[str, str]:
@@ -65,11 +65,11 @@ class _Writer:
         speaker, gender = self.speaker, self.speaker.person.gender
         noun = speaker.one_of(SUBJECTS['person' if speaker.chance(0.12) else gender])
         if noun not in SUBJECTS['person']:
-            self.facts['gender'] = gender
+            self.attributes['gender'] = gender
         if speaker.chance(0.12) and speaker.person.build != 'average':
             build = dict(slim=('slim', 'thin', 'slender'), heavy=('heavy', 'stout', 'large'))[speaker.person.build]
             noun = f'{speaker.one_of(build)} {noun}'
-            self.facts['build'] = speaker.person.build
+            self.attributes['build'] = speaker.person.build
         forms = (f'the {noun}', f'the {noun}', with_article(noun), with_article(noun), f'this {noun}')
         return noun if speaker.chance(0.05) else speaker.one_of(forms), with_article(noun)
 
@@ -150,18 +150,18 @@ def _punctuated(sentences: list[str], rng: np.random.Generator) -> str:
 
 
 def describe_image(person: Person, shot: Shot, rng: np.random.Generator, wording: str = 'all') -> list[Phrase]:
-    """Write the two captions of one image, each of which leaves out something the other one tells.
+    """Write the two captions of one image, each of which omits something that the other one states.
 
-    A caption tells only what is true and shows in this image.
+    A caption states only what is true and visible in this image.
 
     Args:
-        person (Person): The attributes.
-        shot (Shot): View, pose and what hides the feet.
-        rng (np.random.Generator): Chooses sentence shapes, synonyms and omissions.
-        wording (str): Which words there are, see :func:`~mmtbps.toy.wording.choose_words`. Defaults to 'all'.
+        person: The attributes.
+        shot: View, pose and what hides the feet.
+        rng: Chooses sentence shapes, synonyms and omissions.
+        wording: Which words there are, see :func:`~mmtbps.toy.wording.choose_words`. Defaults to 'all'.
 
     Returns:
-        list[Phrase]: Two captions with the attributes each of them tells.
+        Two captions with the attributes that each of them states.
     """
     visible = visible_parts(person, shot)
     core = [part for part in visible if part == 'bottom']
@@ -170,5 +170,5 @@ def describe_image(person: Person, shot: Shot, rng: np.random.Generator, wording
     captions = []
     for chosen in (optional[:keep], optional[len(optional) - keep :]):
         writer = _Writer(Speaker(person, shot, rng, wording), core + chosen)
-        captions.append(Phrase(_punctuated(writer.sentences(), rng), writer.facts))
+        captions.append(Phrase(_punctuated(writer.sentences(), rng), writer.attributes))
     return captions

@@ -14,8 +14,8 @@ def draw_head(painter: Painter, figure: 'Figure') -> None:
     """Draw everything above the collar.
 
     Args:
-        painter (Painter): Draws on the canvas.
-        figure (Figure): Attributes, view and pose.
+        painter: Draws on the canvas.
+        figure: Attributes, view and pose.
     """
     person, view = figure.person, figure.shot.view
     if view != 'back':

@@ -38,8 +38,8 @@ class Texture:
     """A garment's look: an image as large as the canvas, and the colour of its outline.
 
     Args:
-        image (np.ndarray): uint8 (H, W, 3), BGR.
-        outline (tuple): BGR.
+        image: uint8 (H, W, 3), BGR.
+        outline: BGR.
     """
 
     def __init__(self, image: np.ndarray, outline: Color) -> None:
@@ -51,11 +51,11 @@ def darker(color: Color, factor: float = 0.62) -> Color:
     """Shade a colour; black gets lighter instead, so that its outline still shows.
 
     Args:
-        color (tuple): BGR.
-        factor (float): Share of the brightness that is left. Defaults to 0.62, visible after the blur.
+        color: BGR.
+        factor: Share of the brightness that is left. Defaults to 0.62, visible after the blur.
 
     Returns:
-        tuple: BGR.
+        BGR.
     """
     if max(color) < 60:
         return (color[0] + 26, color[1] + 26, color[2] + 26)
@@ -66,9 +66,9 @@ class Painter:
     """Draws in body coordinates: y from 0 (crown) to 1 (soles), x from the body's axis, both in body heights.
 
     Args:
-        image (np.ndarray): uint8 canvas (H, W, 3), BGR, painted in place.
-        origin (tuple): Pixel (x, y) of the crown.
-        height (float): Body height in pixels.
+        image: uint8 canvas (H, W, 3), BGR, painted in place.
+        origin: Pixel (x, y) of the crown.
+        height: Body height in pixels.
     """
 
     def __init__(self, image: np.ndarray, origin: Point, height: float) -> None:
@@ -100,9 +100,9 @@ class Painter:
         """Fill a polygon.
 
         Args:
-            points (list): Corners in body coordinates.
-            paint (tuple or Texture): What to fill it with.
-            outline (bool): Whether its edge is drawn darker. Defaults to True.
+            points: Corners in body coordinates.
+            paint: What to fill it with.
+            outline: Whether its edge is drawn darker. Defaults to True.
         """
         corners = self.pixels(points)
         self._fill(paint, corners, 1, lambda image, color, shift: cv2.fillPoly(image, [corners - shift], color))
@@ -114,10 +114,10 @@ class Painter:
         """Draw a line with round ends, a limb or a strap.
 
         Args:
-            points (list): Joints in body coordinates.
-            width (float): In body heights.
-            paint (tuple or Texture): What to draw it with.
-            outline (bool): Whether its edge is drawn darker. Defaults to True.
+            points: Joints in body coordinates.
+            width: In body heights.
+            paint: What to draw it with.
+            outline: Whether its edge is drawn darker. Defaults to True.
         """
         joints = self.pixels(points)
         thickness = max(1, round(width * self.height))
@@ -135,11 +135,11 @@ class Painter:
         """Fill an ellipse or the part of it from ``start`` to ``end`` degrees (clockwise, 0 at the right).
 
         Args:
-            center (tuple): In body coordinates.
-            axes (tuple): Half axes in body heights.
-            paint (tuple): BGR.
-            start (float): First angle. Defaults to 0.
-            end (float): Last angle. Defaults to 360, the whole ellipse.
+            center: In body coordinates.
+            axes: Half axes in body heights.
+            paint: BGR.
+            start: First angle. Defaults to 0.
+            end: Last angle. Defaults to 360, the whole ellipse.
         """
         middle = self.pixels([center])[0]
         half = (max(1, round(axes[0] * self.height)), max(1, round(axes[1] * self.height)))
@@ -150,15 +150,15 @@ def make_texture(painter: Painter, color: Color, accent: Color, pattern: str, sp
     """Paint one garment's pattern over a canvas, aligned to the body.
 
     Args:
-        painter (Painter): Gives the size of the canvas and the place of the body.
-        color (tuple): BGR of the ground.
-        accent (tuple): BGR of the pattern.
-        pattern (str): 'stripes' (horizontal), 'plaid', 'dots', 'block' (the accent below ``split_y``); anything else
+        painter: Gives the size of the canvas and the place of the body.
+        color: BGR of the ground.
+        accent: BGR of the pattern.
+        pattern: 'stripes' (horizontal), 'plaid', 'dots', 'block' (the accent below ``split_y``); anything else
             is plain: prints and side stripes are drawn on the garment, not in it.
-        split_y (float): Height of the border of 'block' in body coordinates. Defaults to 0.3, the middle of a torso.
+        split_y: Height of the border of 'block' in body coordinates. Defaults to 0.3, the middle of a torso.
 
     Returns:
-        Texture: The pattern.
+        The pattern.
     """
     image = np.empty_like(painter.image)
     image[:] = color

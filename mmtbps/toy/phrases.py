@@ -13,15 +13,15 @@ __all__ = ['Phrase', 'Speaker', 'visible_parts']
 
 
 class Phrase(NamedTuple):
-    """A piece of a sentence and what it says.
+    """Part of a sentence and the attributes that it states.
 
     Args:
-        text (str): The words.
-        facts (dict): Names and values of the attributes (fields of ``Person``) that the words tell.
+        text: The words.
+        attributes: Names and values of the attributes (fields of ``Person``) that the words state.
     """
 
     text: str
-    facts: dict[str, str]
+    attributes: dict[str, str]
 
 
 # {c} ground colour, {a} accent, {aa} accent with 'a', {n} noun, {w} a word for the pattern; the index says which words
@@ -60,11 +60,11 @@ def visible_parts(person: Person, shot: Shot) -> list[str]:
     """List what of a person an image shows, beside the clothes of the torso, which it always does.
 
     Args:
-        person (Person): The attributes.
-        shot (Shot): View, pose and what hides the feet.
+        person: The attributes.
+        shot: View, pose and what hides the feet.
 
     Returns:
-        list[str]: Of 'bottom', 'shoes', 'bag', 'hat', 'hair', 'glasses', 'scarf', in this order.
+        Of 'bottom', 'shoes', 'bag', 'hat', 'hair', 'glasses', 'scarf', in this order.
     """
     shown = dict(
         bottom=person.top_kind != 'dress'
@@ -90,10 +90,10 @@ class Speaker:
     """Finds words for the parts of one person in one image.
 
     Args:
-        person (Person): The attributes.
-        shot (Shot): View and pose.
-        rng (np.random.Generator): Chooses among synonyms, forms and omissions.
-        wording (str): Which words there are, see :func:`choose_words`. Defaults to 'all'.
+        person: The attributes.
+        shot: View and pose.
+        rng: Chooses among synonyms, forms and omissions.
+        wording: Which words there are, see :func:`choose_words`. Defaults to 'all'.
     """
 
     def __init__(self, person: Person, shot: Shot, rng: np.random.Generator, wording: str = 'all') -> None:
@@ -130,49 +130,49 @@ class Speaker:
         """Describe one part with a noun phrase and its article.
 
         Args:
-            part (str): 'top', 'bottom', 'shoes', 'bag', 'hat', 'glasses', 'scarf' or 'hair'.
+            part: 'top', 'bottom', 'shoes', 'bag', 'hat', 'glasses', 'scarf' or 'hair'.
 
         Returns:
-            Phrase: For instance 'a pair of black pants'.
+            For instance 'a pair of black pants'.
         """
         if part == 'hair':
             return self._hair()
         noun = self.noun(part)
         if part == 'glasses':
-            return Phrase(self.one_of(('{n}', 'a pair of {n}')).format(n=noun.text), noun.facts)
-        text, facts = self._garment(part, noun)
+            return Phrase(self.one_of(('{n}', 'a pair of {n}')).format(n=noun.text), noun.attributes)
+        text, attributes = self._garment(part, noun)
         plural = part == 'shoes' or (part == 'bottom' and self.person.bottom_kind != 'skirt')
         if not plural:
             text = with_article(text)
         elif self.chance(0.25) and noun.text != 'footwear':
             text = f'a pair of {text}'
-        return Phrase(text, facts)
+        return Phrase(text, attributes)
 
     def _garment(self, part: str, noun: Phrase) -> Phrase:
         """Colour, pattern and noun of a part, any of which may be left out."""
         color = getattr(self.person, 'scarf' if part == 'scarf' else f'{part}_color')
         pattern = getattr(self.person, f'{part}_pattern', 'plain')
-        if self.chance(0.06) and noun.facts:
+        if self.chance(0.06) and noun.attributes:
             return noun
-        facts = {**noun.facts, 'scarf' if part == 'scarf' else f'{part}_color': color}
+        attributes = {**noun.attributes, 'scarf' if part == 'scarf' else f'{part}_color': color}
         shown = pattern != 'print' or self.shot.view == 'front'
         words = dict(c=self.word(COLOR_WORDS[color]), n=noun.text)
         if pattern == 'plain' or not shown or self.chance(0.15):
             form = '{c} {n}' if self.chance(0.88) else '{c} colored {n}'
             if part in ('top', 'bottom') and pattern == 'plain' and self.chance(0.08):
                 form = self.one_of(PATTERN_WORDS['plain'][:2]) + ' {c} {n}'
-                facts[f'{part}_pattern'] = 'plain'
-            return Phrase(form.format(**words), facts)
+                attributes[f'{part}_pattern'] = 'plain'
+            return Phrase(form.format(**words), attributes)
         forms = _PATTERN_FORMS[pattern]
         form, fitting = forms[int(self.rng.integers(len(forms)))]
         accent = getattr(self.person, f'{part}_accent')
         words['a'] = self.word(COLOR_WORDS[accent])
         words['aa'] = with_article(words['a'])
         words['w'] = self.one_of(tuple(PATTERN_WORDS[pattern][i] for i in fitting))
-        facts[f'{part}_pattern'] = pattern
+        attributes[f'{part}_pattern'] = pattern
         if '{a' in form:
-            facts[f'{part}_accent'] = accent
-        return Phrase(form.format(**words), facts)
+            attributes[f'{part}_accent'] = accent
+        return Phrase(form.format(**words), attributes)
 
     def _hair(self) -> Phrase:
         style, color = self.person.hair_style, self.person.hair_color
@@ -180,17 +180,21 @@ class Speaker:
             noun = self.one_of(HAIR_NOUNS['bald'])
             return Phrase(noun if noun.startswith('no') else f'a {noun}', dict(hair_style='bald'))
         color_word = self.word(HAIR_WORDS['color'][color])
-        facts = dict(hair_color=color)
+        attributes = dict(hair_color=color)
         if style in HAIR_NOUNS:
             noun = self.one_of(HAIR_NOUNS[style])
             form = self.one_of(
                 ('{c} hair in a {n}', '{c} hair tied in a {n}', '{ac} {n}', '{c} hair pulled into a {n}')
             )
-            return Phrase(form.format(c=color_word, n=noun, ac=with_article(color_word)), dict(facts, hair_style=style))
+            return Phrase(
+                form.format(c=color_word, n=noun, ac=with_article(color_word)), dict(attributes, hair_style=style)
+            )
         style_word = self.word(HAIR_WORDS['style'][style])
         form = self.one_of(('{s} {c} hair', '{s} {c} hair', '{s} {c} hair', '{c} hair', '{s} hair'))
         said = {
-            k: v for k, v in dict(facts, hair_style=style).items() if ('{c}' if k == 'hair_color' else '{s}') in form
+            k: v
+            for k, v in dict(attributes, hair_style=style).items()
+            if ('{c}' if k == 'hair_color' else '{s}') in form
         }
         return Phrase(form.format(s=style_word, c=color_word), said)
 
@@ -209,12 +213,13 @@ class Speaker:
         verb = 'are' if plural and noun.text != 'footwear' else 'is'
         color = getattr(self.person, f'{part}_color')
         return Phrase(
-            f'{self.poss} {noun.text} {verb} {self.word(COLOR_WORDS[color])}', {**noun.facts, f'{part}_color': color}
+            f'{self.poss} {noun.text} {verb} {self.word(COLOR_WORDS[color])}',
+            {**noun.attributes, f'{part}_color': color},
         )
 
     def carry(self, form: str) -> Phrase:
         """Say what is carried, with the verb as 'finite' ('carries') or 'participle' ('carrying')."""
-        kind, (text, facts) = self.person.bag_kind, self.describe('bag')
+        kind, (text, attributes) = self.person.bag_kind, self.describe('bag')
         verbs = dict(suitcase=('pulls', 'drags', 'rolls'), backpack=('carries', 'wears', 'has')).get(
             kind, ('carries', 'holds', 'has')
         )
@@ -223,10 +228,10 @@ class Speaker:
             verb = {'carries': 'carrying', 'wears': 'wearing', 'has': 'carrying', 'holds': 'holding'}.get(
                 verb, verb.removesuffix('s') + ('ging' if verb == 'drags' else 'ing')
             )
-        return Phrase(f'{verb} {text}{self.one_of(_PLACES[kind]).format(poss=self.poss)}', facts)
+        return Phrase(f'{verb} {text}{self.one_of(_PLACES[kind]).format(poss=self.poss)}', attributes)
 
     def pose(self) -> Phrase:
-        """Say what the person is doing, as a participle ('walking away from the camera'); it tells no attribute."""
+        """Say what the person is doing, as a participle ('walking away from the camera'); it states no attribute."""
         shot = self.shot
         move = ('walking', 'walking', 'strolling', 'striding', 'moving', 'stepping')
         verb = self.one_of(move if shot.walking else ('standing', 'standing', 'waiting', 'posing'))

@@ -89,12 +89,12 @@ def draw_image(person: Person, shot: Shot, rng: np.random.Generator) -> np.ndarr
     """Draw one image of one person.
 
     Args:
-        person (Person): The attributes.
-        shot (Shot): Camera, view, pose and what hides the feet.
-        rng (np.random.Generator): For everything that neither fixes: size, place, light, clutter.
+        person: The attributes.
+        shot: Camera, view, pose and what hides the feet.
+        rng: For everything that neither fixes: size, place, light, clutter.
 
     Returns:
-        np.ndarray: uint8 (H, W, 3), BGR, about 128 x 54.
+        uint8 (H, W, 3), BGR, about 128 x 54.
     """
     height = int(rng.integers(120, 137))
     width = int(height * rng.uniform(0.38, 0.45))

@@ -34,13 +34,13 @@ class ToySpec:
     The first identities of a split are the same whatever the numbers are.
 
     Args:
-        num_train_ids (int): Identities to train on. Defaults to 2500, enough for a small network from scratch.
-        num_val_ids (int): Identities to select on. Defaults to 100.
-        num_test_ids (int): Identities to report on. Defaults to 200.
-        images_per_id (int): Images of each identity, each from another view as far as there are views. Defaults to 2.
-        seed (int): Defaults to 0.
-        version (int): Of the drawing and the grammar; raised when they change. Not to be set.
-        words (str): ``'all'``: every caption may use every word of the lexicon. ``'unseen'``: the captions of the test
+        num_train_ids: Identities to train on. Defaults to 2500, enough for a small network from scratch.
+        num_val_ids: Identities to select on. Defaults to 100.
+        num_test_ids: Identities to report on. Defaults to 200.
+        images_per_id: Images of each identity, each from another view as far as there are views. Defaults to 2.
+        seed: Defaults to 0.
+        version: Of the drawing and the grammar; raised when they change. Not to be set.
+        words: ``'all'``: every caption may use every word of the lexicon. ``'unseen'``: the captions of the test
             split use words that training and validation never show, synonyms such as 'crimson', 'trousers' and
             'rucksack', wherever there are any. ``'seen'``: no caption uses those words, to compare with; its training
             split is that of ``'unseen'``. Defaults to 'all'.
@@ -89,7 +89,7 @@ def read_spec(root: str | Path) -> ToySpec:
     """Read what a drawn data set was drawn from.
 
     Args:
-        root (str | Path): The data root.
+        root: The data root.
 
     Raises:
         ValueError: If there is no toy data set, or one of another version.

@@ -97,7 +97,7 @@ def test_captions_tell_only_what_is_true(train):
 def test_the_parser_reads_what_the_grammar_meant(train):
     for _, _, captions in train:
         for caption in captions:
-            assert parse_caption(caption.text) == caption.facts, caption.text
+            assert parse_caption(caption.text) == caption.attributes, caption.text
 
 
 def test_captions_tell_only_what_shows(train):
@@ -125,7 +125,7 @@ def test_parser_rejects_a_false_sentence():
 
 
 def test_the_two_captions_of_an_image_differ_in_what_they_tell(train):
-    same = sum(first.facts == second.facts for _, _, (first, second) in train)
+    same = sum(first.attributes == second.attributes for _, _, (first, second) in train)
     assert same < 0.01 * len(train)
 
 

@@ -101,36 +101,36 @@ def _after(tokens: list[tuple[str, _Token]], noun: int) -> tuple[list[dict[str, 
 
 def _tell(noun: dict[str, str], looks: list[dict[str, str]]) -> dict[str, str]:
     """Name what a noun and its looks say as fields of ``Person``."""
-    part, facts = noun['part'], {}
+    part, attributes = noun['part'], {}
     if part == 'hair':
-        facts = {aspect: value for look in looks for aspect, value in look.items() if aspect.startswith('hair_')}
-        return facts | ({'hair_style': noun['kind']} if 'kind' in noun else {})
+        attributes = {aspect: value for look in looks for aspect, value in look.items() if aspect.startswith('hair_')}
+        return attributes | ({'hair_style': noun['kind']} if 'kind' in noun else {})
     if 'kind' in noun and part != 'scarf':
-        facts[part if part == 'glasses' else f'{part}_kind'] = noun['kind']
+        attributes[part if part == 'glasses' else f'{part}_kind'] = noun['kind']
     names = ['scarf'] if part == 'scarf' else [f'{part}_color', f'{part}_accent']
     colors = [look['color'] for look in looks if 'color' in look]
-    facts |= dict(zip(names, colors, strict=False))
-    return facts | {f'{part}_pattern': look['pattern'] for look in looks if 'pattern' in look}
+    attributes |= dict(zip(names, colors, strict=False))
+    return attributes | {f'{part}_pattern': look['pattern'] for look in looks if 'pattern' in look}
 
 
 def parse_caption(caption: str) -> dict[str, str]:
     """Read what a caption of the toy data set tells.
 
     Args:
-        caption (str): As the grammar wrote it.
+        caption: As the grammar wrote it.
 
     Returns:
-        dict[str, str]: Fields of ``Person`` and their values.
+        Fields of ``Person`` and their values.
     """
     tokens = _scan(caption)
-    facts: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     free = 0
     for place, (_, (kind, tells)) in enumerate(tokens):
         if kind == 'person':
-            facts |= tells
+            attributes |= tells
         elif kind == 'noun':
             looks = _before(tokens, place, free)
             more, free = _after(tokens, place)
-            facts |= _tell(tells, looks + more)
+            attributes |= _tell(tells, looks + more)
             free += 1
-    return facts
+    return attributes

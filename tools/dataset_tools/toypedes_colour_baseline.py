@@ -34,14 +34,14 @@ def region_colors(path: str) -> dict[str, np.ndarray]:
     }
 
 
-def color_similarity(facts: list[dict[str, str]], paths: list[str]) -> np.ndarray:
+def color_similarity(attributes: list[dict[str, str]], paths: list[str]) -> np.ndarray:
     """Minus the summed Lab distance of the told colours, (captions, images)."""
     seen = [region_colors(path) for path in paths]
     named = {name: cv2.cvtColor(np.float32([[bgr]]) / 255, cv2.COLOR_BGR2Lab)[0, 0] for name, bgr in COLORS.items()}
-    similarity = np.zeros((len(facts), len(paths)))
+    similarity = np.zeros((len(attributes), len(paths)))
     for part in _REGIONS:
         images = np.stack([colors[part] for colors in seen])
-        for row, told in zip(similarity, facts, strict=True):
+        for row, told in zip(similarity, attributes, strict=True):
             # A dress covers the region of the legs too.
             name = told.get('top_color') if told.get('top_kind') == 'dress' else told.get(f'{part}_color')
             if name:
@@ -49,9 +49,11 @@ def color_similarity(facts: list[dict[str, str]], paths: list[str]) -> np.ndarra
     return similarity
 
 
-def attribute_similarity(facts: list[dict[str, str]], shown: list[dict[str, str]]) -> np.ndarray:
+def attribute_similarity(attributes: list[dict[str, str]], shown: list[dict[str, str]]) -> np.ndarray:
     """Number of told attributes that an image bears out, (captions, images)."""
-    return np.array([[sum(image.get(k) == v for k, v in told.items()) for image in shown] for told in facts], float)
+    return np.array(
+        [[sum(image.get(k) == v for k, v in told.items()) for image in shown] for told in attributes], float
+    )
 
 
 def shown_attributes(person: Person, parts: list[str]) -> dict[str, str]:
@@ -77,12 +79,12 @@ def main() -> None:
             sample_shots(spec.seed, split, index, spec.images_per_id),
         )
         shown.append(shown_attributes(person, visible_parts(person, shots[number])))
-    facts = [parse_caption(caption) for item in items for caption in item['captions']]
+    attributes = [parse_caption(caption) for item in items for caption in item['captions']]
     gallery = torch.from_numpy(dataset.person_ids)
     queries = torch.tensor([item['person_id'] for item in items for _ in item['captions']])
     for name, similarity in (
-        ('nearest colour', color_similarity(facts, [item['img_path'] for item in items])),
-        ('all attributes', attribute_similarity(facts, shown)),
+        ('nearest colour', color_similarity(attributes, [item['img_path'] for item in items])),
+        ('all attributes', attribute_similarity(attributes, shown)),
     ):
         print(name, {k: round(v, 2) for k, v in rank_metrics(torch.from_numpy(similarity), queries, gallery).items()})
 

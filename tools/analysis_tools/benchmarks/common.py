@@ -32,11 +32,11 @@ def time_in_turn(candidates: Mapping[str, Callable[[], Any]], repeats: int) -> d
     """Time functions one after the other, round by round, so that a busy machine slows all of them alike.
 
     Args:
-        candidates (Mapping[str, Callable]): Functions without arguments.
-        repeats (int): Rounds, after one that is not measured.
+        candidates: Functions without arguments.
+        repeats: Rounds, after one that is not measured.
 
     Returns:
-        dict[str, np.ndarray]: Seconds of every round, shape (repeats,).
+        Seconds of every round, shape (repeats,).
     """
     seconds = {name: np.zeros(repeats + 1) for name in candidates}
     for turn in range(repeats + 1):

@@ -18,14 +18,14 @@ def person_features(count: int, persons: int, dim: int, noise: float, seed: int)
     """Draw features around one centre a person; the centres are the same for every seed.
 
     Args:
-        count (int): Items.
-        persons (int): Persons, each with about equally many items.
-        dim (int): Width of a feature.
-        noise (float): Deviation of an item from its centre, whose own deviation is 1.
-        seed (int): Seed of the items.
+        count: Items.
+        persons: Persons, each with about equally many items.
+        dim: Width of a feature.
+        noise: Deviation of an item from its centre, whose own deviation is 1.
+        seed: Seed of the items.
 
     Returns:
-        tuple[Tensor, Tensor]: Features (count, dim) and person ids (count,), in random order.
+        Features (count, dim) and person ids (count,), in random order.
     """
     centres = torch.randn(persons, dim, generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(seed)

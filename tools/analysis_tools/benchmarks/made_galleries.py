@@ -24,16 +24,16 @@ def make_features(vectors: str, count: int, dim: int, query: bool) -> Tensor:
     """Draw features of images or queries.
 
     Args:
-        vectors (str): ``'identity'``: a centre for every person, ten images around it, queries around the first
+        vectors: ``'identity'``: a centre for every person, ten images around it, queries around the first
             centres. Deviations fall along the axes as exp(-i / 32), so that the features fill about 32 dimensions
             (participation ratio), as learnt ones do: those of ToyPEDES's model fill 17. ``'isotropic'``: likewise with
             equal deviations, persons far apart. ``'gaussian'``: no persons, images and queries independent.
-        count (int): How many images the gallery has; a thousand queries are drawn for it at most.
-        dim (int): Width of a feature.
-        query (bool): Whether to draw the queries.
+        count: How many images the gallery has; a thousand queries are drawn for it at most.
+        dim: Width of a feature.
+        query: Whether to draw the queries.
 
     Returns:
-        Tensor: Rows of length 1.
+        Rows of length 1.
     """
     number, seed = (min(count, 1000), 1) if query else (count, 2)
     if vectors == 'gaussian':
@@ -50,8 +50,8 @@ def make_gallery(folder: Path, features: Tensor) -> None:
     """Write a gallery, unless the folder has it already.
 
     Args:
-        folder (Path): The gallery's folder.
-        features (Tensor): Features (N, D), rows of length 1.
+        folder: The gallery's folder.
+        features: Features (N, D), rows of length 1.
 
     Raises:
         ValueError: If the folder has another gallery.
