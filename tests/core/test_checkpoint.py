@@ -4,6 +4,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -59,7 +61,9 @@ def test_missing_truncated_and_foreign_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'cut\.pth'):
         load_checkpoint_file(tmp_path / 'cut.pth')
     torch.save(torch.ones(2), tmp_path / 'tensor.pth')
-    with pytest.raises(ValueError, match=r'tensor\.pth holds a Tensor'):
+    with pytest.raises(
+        ValueError, match=r'tensor\.pth cannot be read .* it holds a Tensor, .* take .*whole\.pth, which is whole'
+    ):
         load_checkpoint_file(tmp_path / 'tensor.pth')
 
 
@@ -144,3 +148,31 @@ def test_versions_of_modules_come_along(tmp_path):
     weights = unwrap_weights(load_checkpoint_file(tmp_path / 'a.pth'))
     assert weights._metadata == model.state_dict()._metadata
     assert weights._metadata['0'] == {'version': 2}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_no_flipped_bit_alters_weights_without_a_word(tmp_path_factory, place, bit):
+    folder = tmp_path_factory.mktemp('flipped')
+    stored = {'state_dict': {f'w{n}': torch.arange(40.0) + n for n in range(5)}, 'meta': {'iter': 3}}
+    torch.save(stored, folder / 'whole.pth')
+    content = bytearray((folder / 'whole.pth').read_bytes())
+    (folder / 'whole.pth').unlink()
+    content[int(place * len(content))] ^= 1 << bit
+    (folder / 'flipped.pth').write_bytes(content)
+    try:
+        found = load_checkpoint_file(folder / 'flipped.pth')
+    except ValueError as error:
+        assert 'flipped.pth cannot be read' in str(error)
+    else:
+        torch.testing.assert_close(found, stored, rtol=0, atol=0)
+
+
+def test_a_part_that_is_marked_as_a_folder_is_not_read_as_nothing(tmp_path):
+    torch.save({'state_dict': {'weight': torch.ones(40)}}, tmp_path / 'a.pth')
+    content = bytearray((tmp_path / 'a.pth').read_bytes())
+    entry = content.index(b'PK\x01\x02', content.index(b'a/data/0', content.index(b'PK\x01\x02')) - 60)
+    content[entry + 38] ^= 0x10  # external attributes
+    (tmp_path / 'b.pth').write_bytes(content)
+    with pytest.raises(ValueError, match=r'b\.pth cannot be read .* checksum of its part .*data/0 is wrong'):
+        load_checkpoint_file(tmp_path / 'b.pth')

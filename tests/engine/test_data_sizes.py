@@ -1,4 +1,5 @@
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmtbps.apis import resolve_data_sizes
@@ -51,9 +52,9 @@ def test_the_first_run_of_a_job_that_always_resumes_starts_from_load_from(tmp_pa
     with pytest.warns(UserWarning, match='holds no checkpoint to resume from'):
         apply_train_options(cfg, resume='auto')
     assert (cfg.resume, cfg.load_from) == (False, 'start.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    torch.save(dict(state_dict={}, optimizer={}, meta=dict(iter=1)), tmp_path / 'epoch_1.pth')
     apply_train_options(cfg, resume='auto')
-    assert (cfg.resume, cfg.load_from) == (True, None)
+    assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'epoch_1.pth'))
 
 
 def test_a_missing_checkpoint_to_resume_from_is_named(tmp_path):
