@@ -90,7 +90,7 @@ def check(folder: Path, forks: bool) -> None:
     copy_sources(sources)
 
     def run(*command: object, cwd: Path = work) -> str:
-        print('$', *command, flush=True)
+        print('$', *(str(word).strip().partition('\n')[0] for word in command), flush=True)
         return subprocess.run([*map(str, command)], cwd=cwd, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     run(python, '-m', 'pip', 'install', '-q', 'setuptools==77.0.3')
