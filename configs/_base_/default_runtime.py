@@ -11,6 +11,9 @@ default_hooks = dict(
     fit_weights=dict(type='FitWeightsHook', ignore=[]),
     # Ranks validate with the same running statistics.
     sync_buffers=dict(type='SyncBuffersHook'),
+    # NaN stops a run before anything is saved.
+    finite_loss=dict(type='FiniteLossHook'),
+    collapse=dict(type='CollapseHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     logger=dict(type='LoggerHook', interval=50),
     # The best epoch is chosen on val.

@@ -30,7 +30,7 @@ _RUNNER_EXTRAS = {
 _OPEN_DICTS = {
     '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
     'default_hooks': MMENGINE_HOOKS
-    | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'score_resumed_epoch'},
+    | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'finite_loss', 'collapse', 'score_resumed_epoch'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
 }
 _CLOSED_DICTS = {

@@ -1,6 +1,8 @@
 from .checkpoint_hook import CheckpointHook
+from .collapse_hook import CollapseHook
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
+from .finite_loss_hook import FiniteLossHook
 from .fit_weights import FitWeightsHook
 from .loss_ramp_hook import LossRampHook
 from .momentum_update_hook import MomentumUpdateHook
@@ -11,8 +13,10 @@ from .score_resumed_epoch import ScoreResumedEpochHook
 
 __all__ = [
     'CheckpointHook',
+    'CollapseHook',
     'DatasetMetaHook',
     'EpochSeedHook',
+    'FiniteLossHook',
     'FitWeightsHook',
     'LossRampHook',
     'MomentumUpdateHook',

@@ -22,15 +22,14 @@ class QueueUpdateHook(MomentumContrastHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None, outputs: dict | None = None
     ) -> None:
-        """Commit the staged keys.
+        """Commit the staged keys; none are left of an iteration that FiniteLossHook has left out.
 
         Args:
             runner: The runner of the training process.
             batch_idx: Index of the batch in the epoch.
             data_batch: The batch.
             outputs: Logged losses of the iteration.
-
-        Raises:
-            RuntimeError: If nothing is staged.
         """
-        self.retriever(runner).queue.commit()
+        queue = self.retriever(runner).queue
+        if queue.staged:
+            queue.commit()

@@ -77,7 +77,6 @@ class CMMoCoRetriever(DualStreamRetriever):
         names = ('image_stream', 'text_stream', 'contrastive_neck')
         self.key_encoders = nn.ModuleDict({name: copy.deepcopy(getattr(self, name)) for name in names})
         self.key_encoders.requires_grad_(False)
-        self.latest_pairs: PairEmbeddings | None = None
 
     def init_weights(self) -> None:
         """Initialise the queries as their configs say, then the keys as copies."""
@@ -133,9 +132,7 @@ class CMMoCoRetriever(DualStreamRetriever):
         )
         if self.training:
             self.queue.stage(image_keys, text_keys, person_ids)
-            # For QueueStatusHook, which sees no embeddings otherwise; without tokens and views, which are large.
-            watched = ('image', 'text', 'person_ids', 'contrast')
-            self.latest_pairs = PairEmbeddings(**{name: pairs.get(name) for name in watched}).detach()
+        self._watch(pairs)
         return pairs
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

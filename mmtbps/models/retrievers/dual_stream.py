@@ -86,6 +86,7 @@ class DualStreamRetriever(BaseModel):
             {name: MODELS.build({'type': 'Temperature', **config}) for name, config in (temperatures or {}).items()}
         )
         self._wanted = self._connect_heads()
+        self.latest_pairs: PairEmbeddings | None = None
 
     def _connect_heads(self) -> set[str]:
         """Give the heads the temperatures that they share; returns all names that they need."""
@@ -147,7 +148,15 @@ class DualStreamRetriever(BaseModel):
             What the heads turn into losses.
         """
         image, text = self._stream_features(inputs)
-        return self._pair_embeddings(inputs, image, text, person_ids=person_ids, **fields)
+        pairs = self._pair_embeddings(inputs, image, text, person_ids=person_ids, **fields)
+        self._watch(pairs)
+        return pairs
+
+    def _watch(self, pairs: PairEmbeddings) -> None:
+        """Keep what hooks look at after a training step; without tokens and views, which are large."""
+        if self.training:
+            watched = {name: pairs.get(name) for name in ('image', 'text', 'person_ids', 'contrast') if name in pairs}
+            self.latest_pairs = PairEmbeddings(**watched).detach()
 
     def _stream_features(self, inputs: dict[str, Any]) -> tuple[Tensor | TokenFeatures, Tensor | TokenFeatures]:
         """Run both streams, with all positions as far as a head needs them."""
