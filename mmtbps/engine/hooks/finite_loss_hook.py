@@ -117,8 +117,8 @@ class FiniteLossHook(Hook):
         ]
         if broken:
             raise RuntimeError(
-                f'After iteration {checkpoint["meta"]["iter"]}, {len(broken)} weights are NaN or infinite, the first is '
-                f'{broken[0]}. They are not saved, and the last checkpoint is good. Lower the learning rate or clip '
+                f'After iteration {checkpoint["meta"]["iter"]}, {len(broken)} weights are NaN or infinite, the first '
+                f'is {broken[0]}. They are not saved, and the last checkpoint is good. Lower the learning rate or clip '
                 'gradients (optim_wrapper.clip_grad).'
             )
 
