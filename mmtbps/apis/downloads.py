@@ -1,4 +1,4 @@
-"""Says what to fetch when weights of a config cannot be downloaded."""
+"""Errors that explain a failed download of pretrained weights."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ __all__ = ['explained_downloads']
 
 @contextmanager
 def explained_downloads(cfg: Config) -> Iterator[None]:
-    """Explain a failed download of pretrained weights, which MMEngine and torch leave at the network's words.
+    """Explain failed downloads of pretrained weights, for which MMEngine and torch report the network error only.
 
     Args:
-        cfg: The config whose model is initialised, or whose ``load_from`` is read, meanwhile.
+        cfg: The config whose model is initialised, or whose ``load_from`` is read, in this context.
 
     Raises:
-        FileNotFoundError: If a download fails; names the setting, and what to do without network.
+        FileNotFoundError: If a download fails; the message names the setting and what to do without network.
     """
     try:
         yield
@@ -36,7 +36,7 @@ def explained_downloads(cfg: Config) -> Iterator[None]:
 
 
 def _remote_weights(settings: Any, prefix: str = '') -> Iterator[tuple[str, str]]:
-    """List the settings below a config that name weights of another machine."""
+    """Find the settings of a config that name weights by a URL."""
     if isinstance(settings, str) and '://' in settings:
         yield prefix, settings
     elif isinstance(settings, Mapping):

@@ -1,4 +1,4 @@
-"""Person search in the manner of MMPretrain's inferencers."""
+"""Person search in the style of MMPretrain's inferencers."""
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,23 +24,24 @@ _CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 
 
 class TextToPersonInferencer(BaseInferencer):
-    """Sentences in, images of that person out: a :class:`~mmtbps.search.Searcher` with the workflow of MMPretrain.
+    """Finds the images that sentences describe: a :class:`~mmtbps.search.Searcher` with MMPretrain's interface.
 
-    A call runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and :meth:`postprocess`, and hands each its
-    keyword arguments.
+    A call runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and :meth:`postprocess` with their keyword
+    arguments.
 
     Args:
-        model: A config, its file, or its name from :meth:`list_models`; or a searcher that has a gallery already, which
-            then needs nothing else.
-        prototype: The gallery: a folder, image files or a data set, see
-            :func:`~mmtbps.search.list_gallery`. Defaults to None: the searcher has one.
-        prototype_cache: Folder where features are kept; what is there and unchanged is not encoded again. Defaults to
-            None: they are kept in memory.
-        prepare_batch_size: Images encoded at a time. Defaults to 64.
+        model: A config, its file, or its name from :meth:`list_models`; or a searcher, which needs no other argument if
+            it has a gallery.
+        prototype: Images of the gallery: a folder, image files or a data set, see
+            :func:`~mmtbps.search.list_gallery`. Defaults to None: the searcher has a gallery.
+        prototype_cache: Folder of the gallery; unchanged images in it are not encoded again. Defaults to None: in
+            memory.
+        prepare_batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
         pretrained: File of the weights. Defaults to None: the searcher has a model.
         device: Where the model runs. Defaults to None: the CPU.
-        index: What finds features: the config of an index, or its type. Defaults to None: exact search.
-        metadata: Facts by image, for the argument ``where`` of a call. Defaults to None: the folder alone.
+        index: Config of a vector index, or its type. Defaults to None: exact search.
+        metadata: Metadata of the images, for the argument ``where`` of a call. Defaults to None: only the folder of
+            each image.
 
     Raises:
         FileNotFoundError: If a file or folder is missing.
@@ -93,25 +94,25 @@ class TextToPersonInferencer(BaseInferencer):
         Args:
             inputs: A sentence, or several.
             return_datasamples: Whether to return data samples instead of plain values. Defaults to False.
-            batch_size: Sentences encoded at a time. Defaults to 64.
-            kwargs: ``topk``, ``rerank``, ``min_score`` and ``where`` of :meth:`mmtbps.search.Searcher.search`;
+            batch_size: Sentences per batch. Defaults to 64.
+            **kwargs: ``topk``, ``rerank``, ``min_score`` and ``where`` of :meth:`mmtbps.search.Searcher.search`;
                 ``show``, ``wait_time`` and ``show_dir`` of :meth:`visualize`.
 
         Returns:
-            For every sentence its images, the best first, as dicts that JSON can hold (``rank``, ``path``, ``score``,
+            For every sentence its images, best first, as dictionaries for JSON (``rank``, ``path``, ``score``,
             ``cosine``, ``metadata``), or a data sample, see :meth:`forward`.
 
         Raises:
-            ValueError: As :meth:`mmtbps.search.Searcher.search` does, and for an argument that no step knows.
+            ValueError: As in :meth:`mmtbps.search.Searcher.search`, and for an unknown argument.
         """
         return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
 
     def _inputs_to_list(self, inputs: str | Sequence[str]) -> list[str]:
-        """A sentence is never a folder, as it might be elsewhere in MMPretrain."""
+        """Put a sentence into a list; other inferencers of MMPretrain would look for a folder of this name."""
         return [inputs] if isinstance(inputs, str) else list(inputs)
 
     def preprocess(self, inputs: Sequence[str], batch_size: int = 64) -> Iterator[list[str]]:
-        """Cut sentences into batches."""
+        """Split sentences into batches."""
         yield from self._get_chunk_data(inputs, batch_size)
 
     def forward(self, inputs: list[str], **options: Any) -> list[DataSample]:
@@ -119,7 +120,7 @@ class TextToPersonInferencer(BaseInferencer):
 
         Args:
             inputs: The sentences.
-            options: See :meth:`__call__`.
+            **options: See :meth:`__call__`.
 
         Returns:
             A data sample for every sentence with the fields ``query``, ``results`` (:class:`SearchResult`),
@@ -140,17 +141,18 @@ class TextToPersonInferencer(BaseInferencer):
         wait_time: float = 0,
         show_dir: str | Path | None = None,
     ) -> list[np.ndarray | None] | None:
-        """Draw the answers.
+        """Draw the results.
 
         Args:
             inputs: The sentences.
             preds: Their data samples.
             show: Whether to open a window. Defaults to False.
-            wait_time: Seconds that it stays. Defaults to 0: until a key is pressed.
+            wait_time: Seconds that the window stays open. Defaults to 0: until a key is pressed.
             show_dir: Folder for the pictures ``0.png``, ``1.png``, ... Defaults to None: they are not saved.
 
         Returns:
-            The pictures (H, W, 3) uint8, RGB, None for a sentence without an answer; None if nobody wants to see them.
+            The pictures (H, W, 3) uint8, RGB, with None for a sentence without results; None if neither ``show`` nor
+            ``show_dir`` is given.
         """
         if not show and show_dir is None:
             return None
@@ -169,7 +171,7 @@ class TextToPersonInferencer(BaseInferencer):
     def postprocess(
         self, preds: list[DataSample], visualization: list | None, return_datasamples: bool = False
     ) -> list[DataSample] | list[list[dict[str, Any]]]:
-        """Turn data samples into plain values, unless they are wanted as they are; pictures are no part of either."""
+        """Convert data samples to plain values, unless data samples are asked for; neither contains pictures."""
         return preds if return_datasamples else [[result.to_dict() for result in sample.results] for sample in preds]
 
     @staticmethod
@@ -177,7 +179,7 @@ class TextToPersonInferencer(BaseInferencer):
         """List the configs of this library, such as ``'mmtbps::cm_moco/cm-moco_tiny_toypedes.py'``.
 
         Args:
-            pattern: What the name must match, with ``*`` for any letters. Defaults to None: all.
+            pattern: Pattern of the names, with ``*`` for any characters. Defaults to None: all.
         """
         files = [path.relative_to(_CONFIGS).as_posix() for path in sorted(_CONFIGS.glob('[a-z]*/*.py'))]
         return [f'mmtbps::{file}' for file in files if fnmatch.fnmatch(file, pattern or '*')]

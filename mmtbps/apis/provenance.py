@@ -1,4 +1,4 @@
-"""What made a file of features: written into it, and checked against what is asked of it later."""
+"""Provenance of a file of features: written into the file, and verified when it is used."""
 
 import hashlib
 import json
@@ -14,17 +14,17 @@ from mmtbps.engine.data_sizes import SIZES
 from mmtbps.evaluation import Features
 from mmtbps.registry import DATASETS
 
-__all__ = ['check_origin', 'dataset_name', 'describe_origin']
+__all__ = ['check_provenance', 'dataset_name', 'describe_provenance']
 
 
 def dataset_name(dataset: dict[str, Any]) -> str:
-    """Name of the data set of a config, as it stands in its meta information and in checkpoints trained on it."""
+    """Name of the data set of a config, as in its meta information and in checkpoints trained on it."""
     kind = DATASETS.get(dataset['type'])
     return getattr(kind, 'METAINFO', {}).get('dataset', str(dataset['type']))
 
 
 def _model_digest(cfg: Config) -> str:
-    """Fingerprint of the model's config; sizes that the data decide may be resolved or not."""
+    """Hash of the model's config without the sizes that are resolved from the data."""
 
     def plain(node: Any) -> Any:
         if isinstance(node, dict):
@@ -34,8 +34,8 @@ def _model_digest(cfg: Config) -> str:
     return hashlib.sha256(json.dumps(plain(cfg.model), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) -> dict[str, Any]:
-    """Say which model, checkpoint, config and data set a test is about.
+def describe_provenance(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) -> dict[str, Any]:
+    """Describe model, checkpoint, config and data set of a test.
 
     Args:
         cfg: The config of the test.
@@ -43,7 +43,7 @@ def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) 
         dataset_meta: ``checkpoint['meta']['dataset_meta']``, which names the training set.
 
     Returns:
-        Texts by name.
+        The metadata of the features, texts by name.
     """
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     dataset = cfg.test_dataloader.dataset
@@ -59,17 +59,17 @@ def describe_origin(cfg: Config, checkpoint: str, dataset_meta: dict[str, Any]) 
     )
 
 
-def check_origin(features: Features, cfg: Config | None = None, checkpoint: str | None = None) -> None:
-    """Demand that features were made by what the caller believes made them.
+def check_provenance(features: Features, cfg: Config | None = None, checkpoint: str | None = None) -> None:
+    """Verify that features come from a given model, checkpoint and test set.
 
     Args:
-        features: What :func:`mmtbps.evaluation.load_features` read.
-        cfg: The config with the model and the test set meant; the annotation is read and persons and captions are
-            compared. Defaults to None: not checked.
-        checkpoint: File of the weights meant, compared byte by byte. Defaults to None: not checked.
+        features: Features that :func:`mmtbps.evaluation.load_features` read.
+        cfg: Config of the expected model and test set; the annotation is read, and persons and captions are compared.
+            Defaults to None: not verified.
+        checkpoint: File of the expected weights, compared by its hash. Defaults to None: not verified.
 
     Raises:
-        ValueError: If something else made them; names what differs.
+        ValueError: If something differs; the message names it.
     """
     meta, faults = features.meta, []
     if checkpoint is not None and meta.get('checkpoint_digest') != file_sha256(checkpoint)[:16]:
@@ -81,18 +81,18 @@ def check_origin(features: Features, cfg: Config | None = None, checkpoint: str 
                 f'a {meta.get("model")} of {meta.get("config")}, whose settings are not those of {cfg.filename}'
             )
         dataset = cfg.test_dataloader.dataset
-        asked = f'{dataset_name(dataset)} {dataset.get("split", "train")}'
-        made = f'{meta.get("dataset")} {meta.get("split")}'
-        if made != asked:
-            faults.append(f'the data set {made}, not {asked}')
+        expected = f'{dataset_name(dataset)} {dataset.get("split", "train")}'
+        found = f'{meta.get("dataset")} {meta.get("split")}'
+        if found != expected:
+            faults.append(f'the data set {found}, not {expected}')
         elif _data_digest(dataset) != features.data_digest:
-            faults.append(f'{made} with other persons or captions than the annotation has now')
+            faults.append(f'{found} with other persons or captions than the annotation has now')
     if faults:
-        raise ValueError(f'The features were made with {"; and with ".join(faults)}. Write them again.')
+        raise ValueError(f'The features come from {"; and from ".join(faults)}. Write them again.')
 
 
 def _data_digest(dataset: dict[str, Any]) -> str:
-    """:attr:`Features.data_digest` of a test set; no image is looked at."""
+    """Compute :attr:`Features.data_digest` of a test set without reading images."""
     built = DATASETS.build(dict(dataset, pipeline=[], check_images=False, lazy_init=False))
     items = [built.get_data_info(index) for index in range(len(built))]
     counts = torch.tensor([len(item['captions']) for item in items])

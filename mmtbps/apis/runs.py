@@ -18,7 +18,7 @@ from mmtbps.engine.resuming import find_resumable, load_files_safely
 
 from .downloads import explained_downloads
 from .options import add_feature_dump
-from .provenance import describe_origin
+from .provenance import describe_provenance
 
 __all__ = ['build_runner', 'test', 'train']
 
@@ -133,7 +133,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     cfg.resume = False
     dataset_meta = stored.get('meta', {}).get('dataset_meta') or {}
     if dump_to is not None:
-        add_feature_dump(cfg, dump_to, describe_origin(cfg, checkpoint, dataset_meta))
+        add_feature_dump(cfg, dump_to, describe_provenance(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()

@@ -1,4 +1,4 @@
-"""Direct transfer: models tested on data sets that they were not trained on."""
+"""Direct transfer: tests of models on data sets that they were not trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,15 @@ __all__ = ['Transfer', 'format_transfers', 'run_transfers']
 
 
 class Transfer(NamedTuple):
-    """One cell of the table: figures of a model on a test set, and the words it did not know (None: it spells all)."""
+    """Result of one model on one test set.
+
+    Attributes:
+        trained_on: Name of the data set that the model was trained on.
+        checkpoint: Name of its checkpoint file.
+        tested_on: Name of the test set.
+        figures: Metrics in percent by name.
+        unknown_words: Counts of words that the model does not know; None if its tokenizer has no vocabulary of words.
+    """
 
     trained_on: str
     checkpoint: str
@@ -38,11 +46,11 @@ def run_transfers(models: Sequence[tuple[str, str]], test_sets: Sequence[Config]
         work_dir: Folder for the logs.
 
     Returns:
-        One entry for each pair, models first.
+        One result for each pair, ordered by model.
 
     Raises:
-        FileNotFoundError: If a checkpoint or the annotation of a test set is missing, before anything is tested.
-        ValueError: If a checkpoint or config is not what is needed.
+        FileNotFoundError: If a checkpoint or the annotation of a test set is missing; raised before the first test.
+        ValueError: If a checkpoint or config is invalid.
     """
     trained = [_trained_on(checkpoint) for _, checkpoint in models]
     init_default_scope('mmtbps')
@@ -70,14 +78,14 @@ def _trained_on(checkpoint: str) -> str:
 
 
 def format_transfers(cells: Sequence[Transfer], metrics: Sequence[str] = ('t2i/R@1', 't2i/mAP')) -> str:
-    """Lay the cells out: a row per model, a column per test set.
+    """Format results as tables with a row per model and a column per test set.
 
     Args:
-        cells: What :func:`run_transfers` returned.
-        metrics: The figures of a cell. Defaults to Rank-1 and mAP from text to image, what papers report.
+        cells: Results of :func:`run_transfers`.
+        metrics: Metrics in a cell. Defaults to R@1 and mAP from text to image, which papers report.
 
     Returns:
-        One table of figures, and one of the share of caption words that the model does not know.
+        A table of metrics, and one of the share of caption words that the model does not know.
     """
     columns = list(dict.fromkeys(cell.tested_on for cell in cells))
     figures: dict[tuple[str, str], dict[str, str]] = {}

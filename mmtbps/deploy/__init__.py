@@ -1,4 +1,4 @@
-"""Trained retrievers outside torch."""
+"""Export of trained retrievers to ONNX."""
 
 from .agreement import Agreement, compare_encoders, evaluate_encoder
 from .bundle import Bundle

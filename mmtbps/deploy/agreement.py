@@ -1,4 +1,4 @@
-"""Whether two encoders agree, and what their difference costs."""
+"""Comparison of two encoders: agreement of their features, and retrieval metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmtbps.search import Encoder
 
 __all__ = ['Agreement', 'compare_encoders', 'evaluate_encoder']
 
-# Scores nearer than this change places by rounding alone.
+# Scores that differ by less than this may swap ranks by rounding.
 _TIE = 1e-5
 
 
@@ -21,10 +21,10 @@ class Agreement:
     """How well an encoder reproduces a reference.
 
     Args:
-        image_cosine: The least cosine of an image's two features.
-        text_cosine: Likewise of a sentence's.
-        same_order: Share of the sentences for which both rank the same images first.
-        topk: How many images were looked at.
+        image_cosine: Lowest cosine of the two features of an image.
+        text_cosine: Lowest cosine of the two features of a sentence.
+        same_order: Share of the sentences with the same ``topk`` images in the same order.
+        topk: Number of images compared per sentence.
     """
 
     image_cosine: float
@@ -47,44 +47,44 @@ def compare_encoders(
     topk: int = 10,
     batch_size: int = 24,
 ) -> Agreement:
-    """Compare what two encoders make of the same images and sentences.
+    """Compare the features of two encoders for the same images and sentences.
 
     Args:
-        reference: The one that is right.
-        other: The one to judge.
-        images: Pictures (H, W, 3) uint8, BGR.
+        reference: The reference.
+        other: The encoder to compare with it.
+        images: Arrays (H, W, 3) uint8, BGR.
         sentences: Any number of sentences.
-        topk: How many images are to be found in the same order; images whose scores differ by less than 1e-5 may
-            change places. Defaults to 10.
-        batch_size: Images or sentences at a time. Defaults to 24, so that 64 make batches of two sizes.
+        topk: Number of images per sentence that must have the same order; images whose scores differ by less than 1e-5
+            may swap. Defaults to 10.
+        batch_size: Images or sentences per batch. Defaults to 24, so that 64 samples give batches of two sizes.
 
     Returns:
         The agreement.
     """
-    right_images, found_images = (encoder.encode_images(images, batch_size) for encoder in (reference, other))
-    right_texts, found_texts = (encoder.encode_texts(sentences, batch_size) for encoder in (reference, other))
+    expected_images, found_images = (encoder.encode_images(images, batch_size) for encoder in (reference, other))
+    expected_texts, found_texts = (encoder.encode_texts(sentences, batch_size) for encoder in (reference, other))
     return Agreement(
-        float((right_images * found_images).sum(1).min()),
-        float((right_texts * found_texts).sum(1).min()),
-        _same_order(right_texts @ right_images.T, found_texts @ found_images.T, topk),
+        float((expected_images * found_images).sum(1).min()),
+        float((expected_texts * found_texts).sum(1).min()),
+        _same_order(expected_texts @ expected_images.T, found_texts @ found_images.T, topk),
         topk,
     )
 
 
-def _same_order(right: Tensor, found: Tensor, topk: int) -> float:
-    """Share of rows whose largest numbers stand in the same columns, ties aside."""
-    best = right.topk(min(topk, right.shape[1])).values
-    chosen = right.gather(1, found.topk(best.shape[1]).indices)
+def _same_order(expected: Tensor, found: Tensor, topk: int) -> float:
+    """Share of rows whose ``topk`` largest numbers are in the same columns, up to ties."""
+    best = expected.topk(min(topk, expected.shape[1])).values
+    chosen = expected.gather(1, found.topk(best.shape[1]).indices)
     return float(((best - chosen).abs() < _TIE).all(1).float().mean())
 
 
 def evaluate_encoder(encoder: Encoder, dataset: TBPSDataset, batch_size: int = 64) -> dict[str, float]:
-    """Rank a data set's images for its captions.
+    """Rank the images of a data set for its captions.
 
     Args:
         encoder: Any encoder.
-        dataset: In ``test_mode``; its own pipeline is not used.
-        batch_size: Images at a time. Defaults to 64.
+        dataset: A data set in ``test_mode``; its pipeline is not used.
+        batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
 
     Returns:
         R@1, R@5, R@10, mAP and mINP from text to image, in percent.

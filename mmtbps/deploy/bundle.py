@@ -1,4 +1,4 @@
-"""The folder that an exported retriever is: two graphs and a JSON that says what they read."""
+"""Format of an exported retriever: a folder with two graphs and a JSON that describes their inputs."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -15,19 +15,19 @@ _FORMAT = 'mmtbps-onnx-1'
 
 @dataclass(frozen=True)
 class Bundle:
-    """What stands in the JSON beside the graphs.
+    """Content of the JSON beside the graphs.
 
     Args:
         image_size: Height and width of the images.
-        dim: Length of a feature.
+        dim: Width of a feature.
         precision: ``'fp32'`` or ``'int8'``.
         pipeline: Configs of the transforms from an image file to (3, H, W) uint8, BGR.
-        data_preprocessor: Config of what follows: order of the channels, mean, standard deviation.
-        tokenizer: Config of the tokenizer, without words.
-        vocabulary: The word of every id, or None where the tokenizer brings its own.
-        pad_id: Id behind the end of the shorter sentences of a batch.
-        fingerprint: That of the model, see :class:`mmtbps.search.Fingerprint`.
-        default_scope: MMEngine's scope in which the configs are built.
+        data_preprocessor: Config of the data preprocessor: order of the channels, mean, standard deviation.
+        tokenizer: Config of the tokenizer, without its vocabulary.
+        vocabulary: The word of every id, or None if the vocabulary of the tokenizer is fixed.
+        pad_id: Id that pads the shorter sentences of a batch.
+        fingerprint: Fingerprint of the model, see :class:`mmtbps.search.Fingerprint`.
+        default_scope: Scope of MMEngine in which the configs are built. Defaults to ``'mmtbps'``.
     """
 
     image_size: tuple[int, int]
@@ -42,7 +42,7 @@ class Bundle:
     default_scope: str = 'mmtbps'
 
     def save(self, folder: str | Path) -> None:
-        """Write ``model.json``; the graphs must be there already."""
+        """Write ``model.json``; the graphs must exist already."""
         graphs: dict[str, dict[str, Any]] = {
             'image_graph': dict(
                 file=IMAGE_GRAPH,
@@ -65,20 +65,20 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path) -> 'Bundle':
-        """Read ``model.json`` and check that the graphs are those that it was written for.
+        """Read ``model.json`` and verify the checksums of the graphs.
 
         Args:
             folder: Folder of an exported model.
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If the JSON cannot be read, or a graph is another.
+            ValueError: If the JSON cannot be read, or a checksum differs.
         """
         folder = Path(folder)
         for name in (MANIFEST, IMAGE_GRAPH, TEXT_GRAPH):
             if not (folder / name).is_file():
                 raise FileNotFoundError(
-                    f'{folder} is no exported model: it has no {name}. Write one with tools/deploy/export_onnx.py.'
+                    f'{folder} is not an exported model: it has no {name}. Write one with tools/deploy/export_onnx.py.'
                 )
         try:
             stored = json.loads((folder / MANIFEST).read_text(encoding='utf-8'))
@@ -91,7 +91,7 @@ class Bundle:
         for name, expected in hashes.items():
             if file_sha256(folder / name) != expected:
                 raise ValueError(
-                    f'{folder / name} is not the graph that {MANIFEST} was written for: the export was interrupted, or '
-                    'files of two exports were mixed. Export the model again.'
+                    f'{folder / name} does not match its checksum in {MANIFEST}: the export was interrupted, or files '
+                    'of two exports were mixed. Export the model again.'
                 )
         return bundle

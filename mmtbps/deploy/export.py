@@ -1,4 +1,4 @@
-"""Write a trained retriever as two ONNX graphs and a JSON."""
+"""Export of a trained retriever to two ONNX graphs and a JSON."""
 
 import os
 import tempfile
@@ -26,12 +26,12 @@ __all__ = ['export_onnx', 'quantize_onnx']
 
 _LEAST_COSINE = 0.9999
 _VERIFIED = 64
-# Earlier ones cannot run a convolution with int8 weights on a CPU.
+# Earlier versions cannot run a convolution with int8 weights on a CPU.
 _INT8_RUNTIME = Version('1.24')
 
 
 class _Graph(nn.Module):
-    """One of a retriever's two encoding methods as a module."""
+    """One of the two encoding methods of a retriever as a module."""
 
     def __init__(self, model: nn.Module, method: str) -> None:
         super().__init__()
@@ -45,20 +45,20 @@ class _Graph(nn.Module):
 def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> Agreement:
     """Export the image and the text stream and verify them with onnxruntime.
 
-    Batch and sentence length stay free; the size of images is that of the test pipeline. Files appear in ``out_dir``
-    only if the graphs agree with the model on 64 drawn pedestrians and their sentences, in batches of other sizes than
-    the graphs were traced with.
+    Batch size and sentence length are dynamic; the size of images is that of the test pipeline. Files are written to
+    ``out_dir`` only if the graphs agree with the model on 64 drawn pedestrians and their sentences, in batches of other
+    sizes than the graphs were traced with.
 
     Args:
         encoder: A trained model with its preprocessing.
-        out_dir: The folder; gets ``image.onnx``, ``text.onnx`` and ``model.json``. An earlier export is replaced.
-        opset: Version of ONNX's operators. Defaults to 17, which runtimes since 2022 know.
+        out_dir: Folder for ``image.onnx``, ``text.onnx`` and ``model.json``. An earlier export is replaced.
+        opset: Version of ONNX's operators. Defaults to 17, which runtimes since 2022 support.
 
     Returns:
         The agreement of the exported model with the torch model.
 
     Raises:
-        ImportError: If onnx or onnxruntime is missing.
+        ImportError: If onnx or onnxruntime is not installed.
         RuntimeError: If the graphs do not reproduce the model.
     """
     import_deploy('onnx'), import_deploy('onnxruntime')
@@ -69,7 +69,7 @@ def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> 
         agreement = compare_encoders(encoder, ONNXEncoder(folder), images, sentences)
         if min(agreement.image_cosine, agreement.text_cosine) < _LEAST_COSINE or agreement.same_order < 1:
             raise RuntimeError(
-                f'The exported graphs do not reproduce the model ({agreement}), so nothing was written to {out_dir}. '
+                f'The exported graphs do not reproduce the model ({agreement}); nothing was written to {out_dir}. '
                 'Find the part that does not trace, and register its exportable form '
                 '(mmtbps.deploy.exportable.register).'
             )
@@ -77,17 +77,18 @@ def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> 
 
 
 def quantize_onnx(folder: str | Path, out_dir: str | Path) -> None:
-    """Make an exported model smaller: weights in int8, activations quantised as they come (dynamic quantisation).
+    """Quantise an exported model: weights in int8, activations quantised on the fly (dynamic quantisation).
 
-    What that costs is to be measured, see :func:`~mmtbps.deploy.evaluate_encoder`. The features are no longer those of
-    the model, so a gallery that was indexed with it has to be indexed again.
+    Measure the loss of accuracy with :func:`~mmtbps.deploy.evaluate_encoder`. The features differ from those of the
+    model, so that galleries have to be indexed again.
 
     Args:
         folder: An exported model in single precision.
-        out_dir: The folder of the smaller one, with the same files.
+        out_dir: Folder for the quantised model, with the same files.
 
     Raises:
-        ImportError: If onnx or onnxruntime is missing, or onnxruntime is older than 1.24 (which needs Python 3.11).
+        ImportError: If onnx or onnxruntime is not installed, or onnxruntime is older than 1.24 (which needs Python
+            3.11).
         ValueError: If the model is not in single precision.
     """
     version = import_deploy('onnxruntime').__version__
@@ -100,10 +101,10 @@ def quantize_onnx(folder: str | Path, out_dir: str | Path) -> None:
     shape_inference = import_deploy('onnxruntime.quantization.shape_inference')
     bundle = Bundle.load(folder)
     if bundle.precision != 'fp32':
-        raise ValueError(f'{folder} is {bundle.precision} already; quantise the export in fp32.')
+        raise ValueError(f'{folder} is already in {bundle.precision}; quantise the export in fp32.')
     with _beside(out_dir) as target:
         for name in (IMAGE_GRAPH, TEXT_GRAPH):
-            # Folds norms into convolutions first, as onnxruntime asks.
+            # Folds norms into convolutions first, as onnxruntime recommends.
             simple = target / f'simple-{name}'
             shape_inference.quant_pre_process(Path(folder) / name, simple, skip_symbolic_shape=True)
             quantization.quantize_dynamic(simple, target / name, weight_type=quantization.QuantType.QInt8)
@@ -113,7 +114,7 @@ def quantize_onnx(folder: str | Path, out_dir: str | Path) -> None:
 
 @contextmanager
 def _beside(out_dir: str | Path) -> Iterator[Path]:
-    """A scratch folder whose files move to ``out_dir`` when all went well, the JSON last."""
+    """Temporary folder whose files are moved to ``out_dir`` after success, the JSON last."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.export-', dir=out_dir) as scratch:
@@ -123,7 +124,7 @@ def _beside(out_dir: str | Path) -> Iterator[Path]:
 
 
 def _trace(encoder: ModelEncoder, folder: Path, image: np.ndarray, sentences: Sequence[str], opset: int) -> None:
-    """Write both graphs; the pictures and sentences are examples to trace with."""
+    """Write both graphs; image and sentences are the examples to trace with."""
     model = exportable_copy(encoder.model)
     examples = torch.rand(2, 3, *encoder.image_loader(image).shape[1:])
     tokens, lengths = pad_tokens([encoder.tokenizer.encode(text) for text in sentences], encoder.tokenizer.pad_id)
@@ -138,9 +139,9 @@ def _trace(encoder: ModelEncoder, folder: Path, image: np.ndarray, sentences: Se
     )
     for method, file, inputs, free in graphs:
         with torch.no_grad(), warnings.catch_warnings():
-            # Python's checks of sizes are traced as constants, of which torch warns; the result is verified.
+            # torch warns that Python's checks of sizes are traced as constants; the result is verified.
             warnings.simplefilter('ignore')
-            # The exporter that traces: it has done all these networks since torch 2.4, in a second.
+            # The tracing exporter: it handles all these networks, in a second.
             torch.onnx.export(
                 _Graph(model, method),
                 tuple(inputs.values()),

@@ -1,4 +1,4 @@
-"""An encoder that runs an exported model."""
+"""Encoder that runs an exported model."""
 
 import importlib
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
 
 
 def import_deploy(name: str) -> Any:
-    """Import a module of the extra ``deploy``, or say how to get it.
+    """Import a module that the extra ``deploy`` installs.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: If it is not installed; the message says what to install.
     """
     try:
         return importlib.import_module(name)
@@ -36,20 +36,21 @@ def import_deploy(name: str) -> Any:
 
 @ENCODERS.register_module()
 class ONNXEncoder(Encoder):
-    """The two graphs of an exported model, run by onnxruntime: no network of torch is built.
+    """Encoder that runs the two graphs of an exported model with onnxruntime, without a torch network.
 
-    Features are those of the model that was exported, so that either may search a gallery that the other indexed;
-    except for int8, whose galleries are its own.
+    It has the fingerprint of the exported model, so that either can search a gallery that the other indexed. An int8
+    model has a fingerprint of its own.
 
     Args:
         folder: Folder of the export.
-        device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to ``'cpu'``.
+        device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to ``'cpu'``, which every
+            machine has.
         num_threads: Threads of onnxruntime. Defaults to None: one per core.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ImportError: If onnxruntime is missing.
-        ValueError: If files do not belong together, or onnxruntime has no such device.
+        ImportError: If onnxruntime is not installed.
+        ValueError: If a checksum differs, or onnxruntime does not support the device.
     """
 
     def __init__(self, folder: str | Path, device: str | torch.device = 'cpu', num_threads: int | None = None) -> None:
@@ -80,7 +81,7 @@ class ONNXEncoder(Encoder):
         return torch.from_numpy(self.texts.run(None, {'tokens': tokens.numpy(), 'lengths': lengths.numpy()})[0])
 
     def describe(self) -> dict[str, Any]:
-        """Where the export is."""
+        """Return the config of this encoder: the folder of the export."""
         return dict(type='ONNXEncoder', folder=str(self.folder))
 
 
@@ -89,11 +90,11 @@ def _session(file: Path, device: str | torch.device, num_threads: int | None) ->
     provider = _PROVIDERS.get(torch.device(device).type)
     if provider not in onnxruntime.get_available_providers():
         raise ValueError(
-            f'This onnxruntime cannot run on {device}; it has {", ".join(onnxruntime.get_available_providers())}. '
-            "Take device='cpu', or install onnxruntime-gpu for 'cuda'."
+            f'This onnxruntime does not support {device}; it has {", ".join(onnxruntime.get_available_providers())}. '
+            "Use device='cpu', or install onnxruntime-gpu for 'cuda'."
         )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # its hints concern whoever writes graphs
+    options.log_severity_level = 3  # no hints about the graphs
     if num_threads is not None:
         options.intra_op_num_threads = num_threads
     return onnxruntime.InferenceSession(str(file), options, providers=[provider])

@@ -1,4 +1,4 @@
-"""Forms of modules that trace to a graph of any batch and any length."""
+"""Equivalents of modules that trace to a graph for any batch size and length."""
 
 import copy
 from functools import singledispatch
@@ -15,9 +15,9 @@ __all__ = ['ExportableAttention', 'ExportableBiGRU', 'ExportableCLIPText', 'expo
 
 @singledispatch
 def exportable(module: nn.Module) -> nn.Module:
-    """Give the form of a module that exports; most modules are it themselves.
+    """Return the exportable equivalent of a module; most modules are their own.
 
-    A module of one's own whose ``forward`` does not trace gets one with ``exportable.register(Class)``.
+    Register one for a module whose ``forward`` does not trace with ``exportable.register(Class)``.
 
     Args:
         module: Any module.
@@ -29,10 +29,10 @@ def exportable(module: nn.Module) -> nn.Module:
 
 
 def exportable_copy(module: nn.Module) -> nn.Module:
-    """Copy a module with every part replaced by its exportable form.
+    """Copy a module with every submodule replaced by its exportable equivalent.
 
     Args:
-        module: Any module, such as a retriever; it stays as it is.
+        module: Any module, such as a retriever; it is not changed.
 
     Returns:
         The copy, on the CPU, in evaluation mode and single precision.
@@ -51,11 +51,11 @@ def _replace(module: nn.Module) -> nn.Module:
 
 @exportable.register(BiGRUNeck)
 class ExportableBiGRU(nn.Module):
-    """A :class:`~mmtbps.models.BiGRUNeck` as two one-way GRUs with its weights.
+    """A :class:`~mmtbps.models.BiGRUNeck` as two unidirectional GRUs with its weights.
 
-    Packing, which keeps padding out of the backward recurrence, does not survive export. Here the backward GRU reads
-    every caption from its last word to its first, gathered by length, so that padding comes after the words in both
-    directions and is left out of the maximum over time. The maximum does not mind that the states are in reverse.
+    Packing, which keeps padding out of the backward recurrence, cannot be exported. Here the backward GRU reads every
+    caption from its last word to its first, gathered by length, so that padding comes after the words in both
+    directions and is excluded from the maximum over time, which does not depend on the order of the states.
 
     Args:
         neck: The neck.
@@ -73,11 +73,11 @@ class ExportableBiGRU(nn.Module):
             gru.weight_hh_l0 = getattr(both, f'weight_hh_l0{suffix}')
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
-        """Turn words (M, L, C) and lengths (M,) into sentence features (M, 2 x hidden_size)."""
+        """Encode words (M, L, C) of lengths (M,) as sentence features (M, 2 x hidden_size)."""
         place = torch.arange(words.shape[1], device=words.device)
         last_to_first = (lengths[:, None] - 1 - place).clamp(min=0)
         reverse = words.gather(1, last_to_first[..., None].expand(-1, -1, words.shape[2]))
-        # Without a start of its own the exporter would write the batch of the example into the graph.
+        # Without an explicit initial state the exporter would fix the batch size of the example in the graph.
         start = words.new_zeros(1, words.shape[0], self.forwards.hidden_size)
         states = torch.cat([self.forwards(words, start)[0], self.backwards(reverse, start)[0]], dim=2)
         return states.masked_fill((place >= lengths[:, None])[..., None], self.padding_value).amax(dim=1)
@@ -85,10 +85,10 @@ class ExportableBiGRU(nn.Module):
 
 @exportable.register(CLIPTextTransformer)
 class ExportableCLIPText(nn.Module):
-    """A :class:`~mmtbps.models.CLIPTextTransformer` that computes all positions it is given.
+    """A :class:`~mmtbps.models.CLIPTextTransformer` that computes all given positions.
 
-    The tower itself cuts the batch at its longest sentence, a number that no graph can hold. What lies behind a
-    sentence's end does not change it, the tower being causal.
+    The tower itself cuts the batch at its longest sentence, which cannot be traced. Positions behind the end of a
+    sentence do not change its feature, since the tower is causal.
 
     Args:
         tower: The tower.
@@ -100,17 +100,18 @@ class ExportableCLIPText(nn.Module):
         tower.transformer = _replace(tower.transformer)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Turn token ids (M, L) and lengths (M,) into features (M, embed_dim)."""
+        """Encode token ids (M, L) of lengths (M,) as features (M, embed_dim)."""
         return self.tower.encode_positions(tokens, lengths)
 
 
 class ExportableAttention(nn.Module):
-    """A :class:`torch.nn.MultiheadAttention` over the items' own words, for any number of words.
+    """A :class:`torch.nn.MultiheadAttention` for any number of tokens.
 
-    torch's own writes the number of words of the example into the graph, or takes a fused kernel that ONNX lacks.
+    torch's implementation fixes the number of tokens of the example in the graph, or uses a fused kernel that ONNX
+    lacks.
 
     Args:
-        attention: The attention; batch first, queries, keys and values of one width.
+        attention: The attention; batch first, with queries, keys and values of the same width.
     """
 
     def __init__(self, attention: nn.MultiheadAttention) -> None:

@@ -97,7 +97,7 @@ def test_variants_are_chosen_by_pattern(study_file):
 
 
 def test_an_unknown_data_set_is_refused(study_file):
-    with pytest.raises(ValueError, match=r"variants: there is no 'huge', only \['large', 'small'\]"):
+    with pytest.raises(ValueError, match=r"variants: there is no 'huge'; choose from \['large', 'small'\]"):
         Study.fromfile(study_file, 'huge')
 
 
@@ -183,11 +183,11 @@ def wait_until(condition, seconds=60):
         ('_own', 'own', r"unknown keys \['own'\]"),
         ("title = 'A title'", '', r"missing keys \['title'\]"),
         ('label=', 'lable=', r"variant 'high'.*unknown keys \['lable'\]"),
-        ("low=dict(base='leaf')", "low=dict(base='root')", r"variant 'low': base: there is no 'root', only \['leaf'\]"),
+        ("low=dict(base='leaf')", "low=dict(base='root')", r"variant 'low': base: there is no 'root'; choose from \['leaf'\]"),
         ('dict(config=', 'dict(path=', r"base 'leaf': missing keys \['config'\], unknown keys \['path'\]"),
-        ('    small=dict(leaf', '    tiny=dict(leaf', r"bases: there is no 'small', only \['large', 'tiny'\]"),
-        ('[0, 1, 4]', '[0, 1, 0]', 'seeds must be given, none of them twice'),
-        ("['R@1']", '[]', 'metrics must be given'),
+        ('    small=dict(leaf', '    tiny=dict(leaf', r"bases: there is no 'small'; choose from \['large', 'tiny'\]"),
+        ('[0, 1, 4]', '[0, 1, 0]', 'seeds must not be empty nor have duplicates'),
+        ("['R@1']", '[]', 'metrics must not be empty'),
     ],
 )
 def test_wrong_study_files_are_refused(study_file, old, new, message):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.options import ranking_settings
-from mmtbps.apis.provenance import check_origin
+from mmtbps.apis.provenance import check_provenance
 from mmtbps.apis.reports.writer import write_report
 from mmtbps.core.files import write_atomically
 from mmtbps.evaluation import load_features, score_directions
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     features = load_features(args.features)
     cfg = Config.fromfile(args.config) if args.config else None
-    check_origin(features, cfg, args.checkpoint)
+    check_provenance(features, cfg, args.checkpoint)
     settings = ranking_settings(cfg) if cfg else dict(rerankers=[], topk=(1, 5, 10))
     rerankers = [*settings['rerankers'], *(RERANKERS.build(dict(type=name)) for name in args.rerank)]
     topk = args.topk or settings['topk']

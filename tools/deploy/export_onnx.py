@@ -20,7 +20,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out', help='folder for image.onnx, text.onnx and model.json')
     parser.add_argument('--int8', action='store_true', help='also write OUT/int8, with weights in 8 bits')
-    parser.add_argument('--evaluate', action='store_true', help="rank the config's test set with each and print both")
+    parser.add_argument('--evaluate', action='store_true', help="evaluate every model on the config's test set")
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators (default: 17)")
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
@@ -29,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def print_figures(cfg: Config, encoders: dict[str, Encoder]) -> None:
-    """Rank the test set with every encoder and print what it costs against the first."""
+    """Evaluate every encoder on the test set and print its loss against the first one."""
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     reference = None

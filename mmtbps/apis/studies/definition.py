@@ -1,4 +1,4 @@
-"""What a study compares: variants of configs, each with several seeds."""
+"""Definition of a study: variants of configs, each trained with several seeds."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ class Variant:
     """One row of a study.
 
     Args:
-        name: Key in the study file, and the folder of its runs.
-        label: What tables and plots call it.
-        config: The complete config, changes included.
+        name: Key in the study file, and name of the folder of its runs.
+        label: Label in tables and plots.
+        config: The complete config, including changes.
     """
 
     name: str
@@ -40,7 +40,7 @@ class StudyRun:
     Args:
         variant: The variant.
         seed: The seed.
-        folder: Its work directory. The config, the log and the result lie beside it, with its name.
+        folder: Its work directory. Config, log and result are files of the same name beside it.
     """
 
     variant: Variant
@@ -49,24 +49,24 @@ class StudyRun:
 
     @property
     def config_file(self) -> Path:
-        """The run's own config, complete."""
+        """File of the complete config of the run."""
         return self.folder.with_suffix('.py')
 
     @property
     def log_file(self) -> Path:
-        """What the run printed."""
+        """File of the output of the run."""
         return self.folder.with_suffix('.log')
 
     @property
     def result_file(self) -> Path:
-        """Metrics on test and seconds of training; there only once the run is complete."""
+        """File of the metrics on test and the seconds of training; it exists once the run is complete."""
         return self.folder.with_suffix('.json')
 
     def write_config(self) -> None:
-        """Write the run's config; one that it was begun with must be the same.
+        """Write the config of the run, or check that it equals the one that the run was started with.
 
         Raises:
-            ValueError: If it is another one.
+            ValueError: If it differs.
         """
         if self.config_file.is_file():
             self._check_config()
@@ -77,7 +77,7 @@ class StudyRun:
         """Read the result.
 
         Returns:
-            Metrics on test and ``'train_seconds'``, or None as long as the run is not complete.
+            Metrics on test and ``'train_seconds'``, or None while the run is not complete.
 
         Raises:
             ValueError: If it is the result of another config.
@@ -95,7 +95,7 @@ class StudyRun:
     def _check_config(self) -> None:
         if self.config_file.read_text(encoding='utf-8') != self._config_text():
             raise ValueError(
-                f'{self.config_file} differs from what study and configs say now. Take another work directory, or '
+                f'{self.config_file} differs from the present study and configs. Use another work directory, or '
                 'remove the file with the folder, the log and the result beside it.'
             )
 
@@ -106,10 +106,10 @@ class Study:
 
     Args:
         name: Name of the study file and of the data set.
-        title: What the study asks.
-        seeds: Seeds of every variant. Three show how much a difference is worth.
+        title: Question of the study.
+        seeds: Seeds of every variant. Three give an idea of the deviation.
         metrics: Keys of the metrics to report, such as ``'t2i/R@1'``.
-        variants: What is compared.
+        variants: The compared variants.
     """
 
     name: str
@@ -123,18 +123,19 @@ class Study:
         """Read a study file, a Python config.
 
         ``title``, ``seeds``, ``metrics``, ``bases`` and ``variants`` are required. ``bases`` has, for each data set,
-        what variants start from, by name: a ``config`` (its path from the study file), and perhaps ``changes``.
-        ``variants`` has, for each data set, what is compared, by name: the ``base``, and perhaps a ``label`` and
-        ``changes``. Changes are merged into the config as a leaf's settings are into its base (``_delete_`` included;
-        keys may have dots), those of the base first. Names that begin with ``_`` are the file's own variables.
+        the starting points of variants by name: a ``config`` (its path relative to the study file) and optionally
+        ``changes``. ``variants`` has, for each data set, the variants by name: the ``base`` and optionally a ``label``
+        and ``changes``. Changes are merged into the config like the settings of a leaf into its base (including
+        ``_delete_``; keys may have dots), those of the base first. Names that begin with ``_`` are variables of the
+        file.
 
         Args:
             path: The file.
-            data_set: Data set to run it on, a key of ``variants``. Defaults to None: the first one.
-            only: Pattern of the shell that names of variants must match, such as ``'queue*'``. Defaults to all.
+            data_set: Data set of the study, a key of ``variants``. Defaults to None: the first one.
+            only: Shell pattern of the names of variants to keep, such as ``'queue*'``. Defaults to all.
 
         Raises:
-            FileNotFoundError: If the file or one of the configs is not there.
+            FileNotFoundError: If the file or one of the configs does not exist.
             ValueError: If keys are missing or unknown, seeds or variants are given twice or not at all, or the file
                 has no such data set, base or variant.
         """
@@ -143,7 +144,7 @@ class Study:
         _check_keys(content, _STUDY_KEYS, _STUDY_KEYS, str(path))
         for key in ('seeds', 'metrics', 'variants'):
             if not content[key] or len(set(content[key])) != len(content[key]):
-                raise ValueError(f'{path}: {key} must be given, none of them twice, but got {content[key]!r}.')
+                raise ValueError(f'{path}: {key} must not be empty nor have duplicates, but got {content[key]!r}.')
         data_set = data_set or next(iter(content['variants']))
         given = _entry(content['variants'], data_set, f'{path}: variants')
         bases = _entry(content['bases'], data_set, f'{path}: bases')
@@ -182,7 +183,7 @@ def _read_variant(path: Path, name: str, variant: Mapping[str, Any], bases: Mapp
 
 def _entry(entries: Mapping[str, Any], name: str, where: str) -> Any:
     if name not in entries:
-        raise ValueError(f'{where}: there is no {name!r}, only {sorted(entries)}.')
+        raise ValueError(f'{where}: there is no {name!r}; choose from {sorted(entries)}.')
     return entries[name]
 
 

@@ -1,4 +1,4 @@
-"""Runs the trainings of a study, each in a process of its own."""
+"""Execution of a study: each training runs in a process of its own."""
 
 import json
 import os
@@ -29,23 +29,23 @@ def run_study(
 ) -> list[StudyRun]:
     """Train and test every variant with every seed.
 
-    A run that has a result is not repeated, and one that was interrupted resumes from its latest checkpoint. A run
-    that fails does not stop the others.
+    A run that has a result is not repeated, and an interrupted one resumes from its latest checkpoint. A failing run
+    does not stop the others.
 
     Args:
         study: The study.
         work_dir: Folder of the study.
-        jobs: Runs at a time. Defaults to 1.
-        threads: Threads of each (``OMP_NUM_THREADS``). Defaults to 1: small models gain little from more, and several
+        jobs: Number of runs at a time. Defaults to 1.
+        threads: Threads per run (``OMP_NUM_THREADS``). Defaults to 1: small models gain little from more, and several
             programs with more threads than cores slow each other down severalfold.
-        prefix: Command in front of each training's, such as ``['srun', '--gres=gpu:1']``. Defaults to none.
+        prefix: Command before that of each training, such as ``['srun', '--gres=gpu:1']``. Defaults to none.
 
     Returns:
         All runs.
 
     Raises:
-        ValueError: If ``jobs`` or ``threads`` is below 1, or a run was begun with another config.
-        RuntimeError: If runs failed; names their logs.
+        ValueError: If ``jobs`` or ``threads`` is below 1, or a run was started with another config.
+        RuntimeError: If runs failed; the message names their logs.
     """
     for name, value in (('jobs', jobs), ('threads', threads)):
         if value < 1:
@@ -85,7 +85,7 @@ def _run_all(waiting: Sequence[StudyRun], jobs: int, threads: int, prefix: Seque
             time.sleep(_POLL_SECONDS)
     finally:
         for _, process in running:
-            # The whole group: a prefix such as flock does not hand the signal on, nor do workers hear of it.
+            # The whole group, since a prefix such as flock does not forward the signal, nor do workers receive it.
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
     return failed
@@ -104,9 +104,9 @@ def _start(run: StudyRun, threads: int, prefix: Sequence[str]) -> subprocess.Pop
 
 
 def _write_result(run: StudyRun) -> None:
-    """Join the metrics that the training wrote with the seconds of its iterations."""
+    """Write the metrics of the training together with the seconds of its iterations."""
     metrics = json.loads(_metrics_file(run).read_text(encoding='utf-8'))
-    # The message hub in the checkpoint keeps the time of every iteration, those before an interruption included.
+    # The message hub in the checkpoint has the time of every iteration, including those before an interruption.
     checkpoint = load_checkpoint_file(find_latest_checkpoint(run.folder))
     seconds = checkpoint['message_hub']['log_scalars']['train/time'].data[0].sum()
     write_atomically(run.result_file, json.dumps({**metrics, 'train_seconds': float(seconds)}, indent=2).encode())

@@ -13,11 +13,11 @@ __all__ = ['draw_study']
 
 
 def draw_study(study: Study, summaries: Sequence[Summary], out_file: str | Path) -> None:
-    """Draw one panel per metric with a row per variant: every seed a dot, mean and deviation a bar.
+    """Draw one panel per metric with a row per variant: a dot per seed, a bar for mean and deviation.
 
     Args:
         study: The study.
-        summaries: What :func:`mmtbps.apis.studies.summarise` returned.
+        summaries: Result of :func:`mmtbps.apis.studies.summarise`.
         out_file: Picture to write.
     """
     panels = len(study.metrics)

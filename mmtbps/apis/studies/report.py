@@ -1,4 +1,4 @@
-"""What came out of a study."""
+"""Results of a study."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Summary:
     values: dict[str, np.ndarray]
 
     def format(self, metric: str, digits: int = 1) -> str:
-        """Write mean and deviation (of a sample, n - 1) over the seeds, such as '54.1 ± 0.8'."""
+        """Format mean and sample deviation (n - 1) over the seeds, such as '54.1 ± 0.8'."""
         values = self.values[metric]
         if not len(values):
             return 'none yet'
@@ -34,14 +34,14 @@ class Summary:
 
 
 def summarise(study: Study, runs: Iterable[StudyRun]) -> list[Summary]:
-    """Gather the results by variant; runs without a result are left out.
+    """Collect the results by variant; runs without a result are left out.
 
     Args:
         study: The study.
         runs: Its runs.
 
     Returns:
-        One summary per variant, in the study's order.
+        One summary per variant, in the order of the study.
 
     Raises:
         ValueError: If a result lacks a metric of the study.
@@ -62,14 +62,14 @@ def summarise(study: Study, runs: Iterable[StudyRun]) -> list[Summary]:
 
 
 def format_table(study: Study, summaries: Iterable[Summary]) -> str:
-    """Write the study as a Markdown table: mean and deviation over the seeds of each variant.
+    """Format the study as a Markdown table: mean and deviation over the seeds of each variant.
 
     Args:
         study: The study.
-        summaries: What :func:`summarise` returned.
+        summaries: Result of :func:`summarise`.
 
     Returns:
-        Lines, the last one ended too.
+        The lines, each with a line break.
     """
     head = ['', *study.metrics, 'training, s', 'seeds']
     rows = [head, ['---', *['--:'] * (len(head) - 1)]]
