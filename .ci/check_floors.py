@@ -52,7 +52,7 @@ for name, version in sorted(names.items()):
 
 def floors(requirements: list[str]) -> list[str]:
     """The lowest versions of those requirements that have one, as pip's constraints."""
-    found = [re.match(r'([\w.-]+)>=([\w.]+)', requirement) for requirement in requirements]
+    found = [re.match(r'([\w.-]+).*>=([\w.]+)', requirement) for requirement in requirements]
     return [f'{match[1]}=={match[2]}' for match in found if match]
 
 

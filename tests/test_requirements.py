@@ -96,6 +96,14 @@ def test_they_do_not_depend_on_the_machine(setup):
     assert names(setup['']) >= OPENMMLAB
 
 
+def test_the_lowest_versions_are_those_that_the_check_installs(setup):
+    floors = runpy.run_path(str(ROOT / '.ci' / 'check_floors.py'))['floors']
+    lowest = dict(line.split('==') for line in floors([str(requirement) for requirement in setup['']]))
+    assert {'torch', 'mmengine', 'mmcv-lite', 'mmpretrain', 'open_clip_torch', 'numpy'} <= set(lowest)
+    for requirement in setup['']:
+        assert requirement.specifier.contains(lowest.get(requirement.name, '1'))
+
+
 def keeping_command():
     """The README's command that leaves OpenMMLab's packages alone: its two calls of pip, as words."""
     text = (ROOT / 'README.md').read_text(encoding='utf-8')
