@@ -14,6 +14,7 @@ default_hooks = dict(
     # NaN stops a run before anything is saved.
     finite_loss=dict(type='FiniteLossHook'),
     collapse=dict(type='CollapseHook'),
+    loader_workers=dict(type='LoaderWorkersHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     logger=dict(type='LoggerHook', interval=50),
     # The best epoch is chosen on val.

@@ -1,4 +1,4 @@
-"""Checks of a whole config, for what MMEngine passes over without a word or notices late."""
+"""Checks of a whole config for mistakes that MMEngine ignores or notices late."""
 
 import difflib
 import inspect
@@ -13,10 +13,10 @@ from mmtbps.datasets.base import TBPSDataset
 
 __all__ = ['MMENGINE_HOOKS', 'check_config', 'read_config']
 
-# The names in `default_hooks` that MMEngine fills by itself.
+# Names in `default_hooks` that MMEngine fills by itself.
 MMENGINE_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'})
 
-# Top-level keys that Runner reads from its config besides its arguments.
+# Top-level keys that the Runner reads from its config besides its arguments.
 _RUNNER_EXTRAS = {
     'activation_checkpointing',
     'compile',
@@ -26,11 +26,12 @@ _RUNNER_EXTRAS = {
     'runner_type',
     'sync_bn',
 }
-# Dicts that may hold names of one's own, and the names that mean something there.
+# Dictionaries that may have user-defined keys, and the keys with a meaning in them.
 _OPEN_DICTS = {
     '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
     'default_hooks': MMENGINE_HOOKS
-    | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'finite_loss', 'collapse', 'score_resumed_epoch'},
+    | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'score_resumed_epoch'}
+    | {'finite_loss', 'collapse', 'loader_workers'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
 }
 _CLOSED_DICTS = {
@@ -38,7 +39,7 @@ _CLOSED_DICTS = {
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
 }
-# So close that it is a slip of the pen; a config's own variables have names of their own.
+# Keys this similar to a known one are taken for misspelt; variables of a config have other names.
 _CUTOFF = 0.8
 
 
@@ -55,17 +56,17 @@ def read_config(name: str) -> Config:
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse keys that are misspelt, and arguments of one data set that a config hands to another.
+    """Refuse misspelt keys, and arguments of one data set that a config passes to another.
 
-    At the top level, in ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``, MMEngine ignores an unknown key or takes
-    it for something new. A component's constructor refuses it, yet some are built after hours of training, and some
-    hand unknown arguments on; so arguments that are close to one of the constructor's are faults here as well.
+    At the top level, in ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``, MMEngine ignores unknown keys. The
+    constructor of a component refuses them, but some components are built after hours of training, and some pass
+    unknown arguments on. Therefore arguments that are similar to one of the constructor are refused here as well.
 
     Args:
         cfg: A complete config.
 
     Raises:
-        ValueError: If there are such keys; all of them are listed, each with the name that was probably meant.
+        ValueError: If there are such keys; the message lists all of them, each with the probable name.
     """
     faults: list[str] = []
     for path, known in _OPEN_DICTS.items():
@@ -111,7 +112,7 @@ def _inherited_from_another_data_set(path: str, component: dict, known: Collecti
 
 
 def _components(path: str, node: Any) -> Iterator[tuple[str, dict]]:
-    """Find every dict with a type, and its place."""
+    """Find every dictionary with a type, and its path."""
     if isinstance(node, dict | Config):
         if path and 'type' in node:
             yield path, node
@@ -125,9 +126,9 @@ def _components(path: str, node: Any) -> Iterator[tuple[str, dict]]:
 
 
 def _arguments(name: Any) -> set[str]:
-    """Names that the constructor of a class takes, those of its bases included as far as it hands arguments on.
+    """Names of the arguments of a class, including those of its bases as far as it passes arguments on.
 
-    The set is empty for what no registry knows, such as a class of another scope.
+    The set is empty for a class that is in no registry, such as one of another scope.
     """
     nodes = (getattr(registry, node) for node in registry.__all__)
     found = [node.get(name) for node in nodes] if isinstance(name, str) else [name]

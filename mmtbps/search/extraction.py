@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmtbps.core.checks import positive
+from mmtbps.core.processes import die_with_parent
 
 from .encoders import Encoder
 from .listing import GalleryImage
@@ -42,7 +43,7 @@ def encode_blocks(
     plan = list(_batches(blocks, positive(batch_size, 'batch_size')))
     loader = DataLoader(
         _Images(images, encoder.image_loader), batch_sampler=[numbers for numbers, _ in plan],
-        collate_fn=_collate, num_workers=num_workers,
+        collate_fn=_collate, num_workers=num_workers, worker_init_fn=die_with_parent,
     )  # fmt: skip
     features: list[Tensor] = []
     kept: list[GalleryImage] = []

@@ -4,6 +4,7 @@ from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook
 from .fit_weights import FitWeightsHook
+from .loader_workers_hook import LoaderWorkersHook
 from .loss_ramp_hook import LossRampHook
 from .momentum_update_hook import MomentumUpdateHook
 from .queue_status_hook import QueueStatusHook
@@ -18,6 +19,7 @@ __all__ = [
     'EpochSeedHook',
     'FiniteLossHook',
     'FitWeightsHook',
+    'LoaderWorkersHook',
     'LossRampHook',
     'MomentumUpdateHook',
     'QueueStatusHook',
