@@ -25,11 +25,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--test-on', metavar='CONFIG', help="test on this config's test set (direct transfer)")
-    parser.add_argument('--out', help='write the figures to this file (.json, .yaml or .pkl)')
+    parser.add_argument('--out', help='write the metrics to this file (.json, .yaml or .pkl)')
     parser.add_argument('--dump', help='write all features to this file (.npz)')
-    parser.add_argument('--report', metavar='DIR', help='write figures, per-query ranks, plots and the worst queries')
+    parser.add_argument('--report', metavar='DIR', help='write metrics, ranks per query, plots and the worst queries')
     parser.add_argument('--show-dir', help='draw ranked lists into this folder')
-    parser.add_argument('--show-queries', type=int, default=10, help='how many ranked lists to draw (default: 10)')
+    parser.add_argument('--show-queries', type=int, default=10, help='number of ranked lists to draw (default: 10)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
     )

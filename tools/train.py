@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='resume from this checkpoint, or without a value from the latest one in the work directory',
     )
-    parser.add_argument('--out', help='write the figures of the test to this file (.json, .yaml or .pkl)')
+    parser.add_argument('--out', help='write the metrics of the test to this file (.json, .yaml or .pkl)')
     parser.add_argument('--amp', action='store_true', help='mixed precision: fp16 with a scaler on GPU, bf16 on CPU')
     parser.add_argument('--no-validate', action='store_true', help='no validation; the last epoch is tested')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size')

@@ -1,4 +1,4 @@
-"""Several processes on machines without GPU, which MMEngine's launchers do not provide for."""
+"""Several processes on machines without GPU, which MMEngine's launchers do not support."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from mmtbps.registry import MODEL_WRAPPERS
 
 @MODEL_WRAPPERS.register_module()
 class CPUDistributedDataParallel(MMDistributedDataParallel):
-    """MMEngine's wrapper for a model on the CPU: MMEngine always names a device, which torch refuses there.
+    """MMEngine's wrapper for a model on the CPU; MMEngine always passes a device, which torch refuses there.
 
     Args:
         module: The model.
-        device_ids: Ignored.
-        kwargs: Arguments of :class:`mmengine.model.MMDistributedDataParallel`.
+        device_ids: Ignored. Defaults to None.
+        **kwargs: Arguments of :class:`mmengine.model.MMDistributedDataParallel`.
     """
 
     def __init__(self, module: nn.Module, device_ids: Any = None, **kwargs: Any) -> None:
@@ -27,10 +27,10 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
 
 def start_processes(launcher: str) -> None:
-    """Join the processes that a launcher started, for work without a Runner; on the CPU with gloo.
+    """Initialise the process group of a launcher, for work without a Runner; on the CPU with gloo.
 
     Args:
-        launcher: One of MMEngine's: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        launcher: Launcher of MMEngine: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
         ValueError: If there is no GPU and the launcher is neither ``'none'`` nor ``'pytorch'``.
@@ -41,7 +41,7 @@ def start_processes(launcher: str) -> None:
 
 
 def prepare_cpu_launcher(cfg: Config) -> None:
-    """Set up a distributed run on the CPU: gloo processes and a wrapper without devices. Nothing to do elsewhere.
+    """Set up a distributed run on the CPU: gloo processes and a wrapper without devices. Does nothing otherwise.
 
     Args:
         cfg: A complete config; ``model_wrapper_cfg`` is set in place.

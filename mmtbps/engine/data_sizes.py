@@ -1,4 +1,4 @@
-"""Sizes of the model that the data decide, resolved once before the model is built."""
+"""Sizes of the model that depend on the data, resolved once before the model is built."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,25 +11,25 @@ from mmtbps.registry import DATASETS, TOKENIZER
 __all__ = ['SIZES', 'resolve_data_sizes']
 
 SIZES = ('vocab_size', 'num_classes')
-"""Settings of a model that the data decide."""
+"""Settings of a model that depend on the data."""
 
 
 def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Config:
     """Fill every ``vocab_size=None`` and ``num_classes=None`` of ``cfg.model``, in place.
 
-    The resolved numbers stand in the config that the Runner dumps and stores in its checkpoints.
+    The resolved numbers are part of the config that the Runner dumps and stores in its checkpoints.
 
     Args:
         cfg: A complete config.
-        dataset_meta: ``checkpoint['meta']['dataset_meta']`` of the weights that will be loaded. Defaults to None: the
-            training set of the config is read.
+        dataset_meta: ``checkpoint['meta']['dataset_meta']`` of the weights to load. Defaults to None: the training set
+            of the config is read.
 
     Returns:
         The same config.
 
     Raises:
-        ValueError: If a size is missing that neither the training set nor ``dataset_meta`` decides, or if the config
-            names a vocabulary size other than the data's.
+        ValueError: If a size cannot be resolved from the training set or ``dataset_meta``, or if the config has another
+            vocabulary size than the data.
     """
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     slots = list(_find_sizes(cfg.model, 'model'))
@@ -40,7 +40,7 @@ def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) 
         if node[key] is None:
             if sizes.get(key) is None:
                 raise ValueError(
-                    f'{path}.{key} is None and {sizes["source"]} does not decide it. Write the number into the config.'
+                    f'{path}.{key} is None and cannot be taken from {sizes["source"]}. Set the number in the config.'
                 )
             node[key] = sizes[key]
         elif key == 'vocab_size' and sizes.get(key) not in (None, node[key]):
@@ -85,7 +85,7 @@ def _sizes_of_meta(cfg: Config, dataset_meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fixed_vocabulary_size(cfg: Config) -> int | None:
-    """Size of a tokenizer whose vocabulary is its own, such as CLIP's BPE."""
+    """Vocabulary size of a tokenizer with a fixed vocabulary, such as CLIP's BPE."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or cfg.get('train_dataloader')
     tokenizer = loader.dataset.get('tokenizer') if loader else None
     return TOKENIZER.build(tokenizer).vocab_size if tokenizer else None

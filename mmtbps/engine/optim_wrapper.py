@@ -1,4 +1,4 @@
-"""Autocast on any device."""
+"""Optimizer wrapper with autocast on any device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ class AutocastOptimWrapper(OptimWrapper):
     MMEngine's ``AmpOptimWrapper`` refuses the CPU. bf16 has fp32's range, so no loss scale is needed.
 
     Args:
-        dtype: ``'bfloat16'``, the default, or ``'float16'``, which has no loss scale here and may underflow: prefer
-            ``AmpOptimWrapper`` for it.
-        kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
+        dtype: ``'bfloat16'`` or ``'float16'``; the latter has no loss scale here and may underflow, so prefer
+            ``AmpOptimWrapper`` for it. Defaults to ``'bfloat16'``, which CPUs support.
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
-        ValueError: If ``dtype`` is another one.
+        ValueError: If ``dtype`` is neither.
     """
 
     def __init__(self, dtype: str = 'bfloat16', **kwargs: Any) -> None:
@@ -34,6 +34,6 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
-        """Autocast the forward pass, within MMEngine's context for gradient accumulation."""
+        """Enable autocast inside MMEngine's context for gradient accumulation."""
         with super().optim_context(model), torch.autocast(get_device().split(':')[0], dtype=self.dtype):
             yield

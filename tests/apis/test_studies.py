@@ -183,7 +183,11 @@ def wait_until(condition, seconds=60):
         ('_own', 'own', r"unknown keys \['own'\]"),
         ("title = 'A title'", '', r"missing keys \['title'\]"),
         ('label=', 'lable=', r"variant 'high'.*unknown keys \['lable'\]"),
-        ("low=dict(base='leaf')", "low=dict(base='root')", r"variant 'low': base: there is no 'root'; choose from \['leaf'\]"),
+        (
+            "low=dict(base='leaf')",
+            "low=dict(base='root')",
+            r"variant 'low': base: there is no 'root'; choose from \['leaf'\]",
+        ),
         ('dict(config=', 'dict(path=', r"base 'leaf': missing keys \['config'\], unknown keys \['path'\]"),
         ('    small=dict(leaf', '    tiny=dict(leaf', r"bases: there is no 'small'; choose from \['large', 'tiny'\]"),
         ('[0, 1, 4]', '[0, 1, 0]', 'seeds must not be empty nor have duplicates'),

@@ -37,7 +37,7 @@ def test_another_vocabulary_size_is_an_error():
 
 
 def test_a_size_that_nothing_decides_is_an_error():
-    with pytest.raises(ValueError, match=r'num_classes is None and the checkpoint does not decide it'):
+    with pytest.raises(ValueError, match=r'num_classes is None and cannot be taken from the checkpoint'):
         resolve_data_sizes(make_config(), dict(vocabulary=META['vocabulary']))
 
 

@@ -17,7 +17,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('a', help='folder of report A')
     parser.add_argument('b', help='folder of report B')
-    parser.add_argument('--samples', type=int, default=10_000, help='draws of the bootstrap (default: %(default)s)')
+    parser.add_argument('--samples', type=int, default=10_000, help='samples of the bootstrap (default: %(default)s)')
     parser.add_argument('--changes', type=int, default=5, help='largest gains and losses listed (default: %(default)s)')
     parser.add_argument('--out', metavar='JSON', help='write the comparison to this file')
     return parser.parse_args(argv)

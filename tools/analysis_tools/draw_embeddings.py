@@ -11,7 +11,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('features', help='file that tools/test.py --dump wrote (.npz)')
     parser.add_argument('out', help='picture to write')
     parser.add_argument('--method', choices=['pca', 'tsne'], default='pca', help='projection (default: pca)')
-    parser.add_argument('--persons', type=int, default=12, help='how many persons (default: 12)')
+    parser.add_argument('--persons', type=int, default=12, help='number of persons (default: 12)')
     parser.add_argument('--seed', type=int, default=0, help='seed of t-SNE (default: 0)')
     args = parser.parse_args(argv)
     draw_embedding_map(args.features, args.out, args.method, args.persons, args.seed)

@@ -1,4 +1,4 @@
-"""Draw where on an image a sentence, and words of it, find their match."""
+"""Draw saliency maps of an image for a sentence and for words of it."""
 
 import argparse
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('image', help='image file')
-    parser.add_argument('sentence', help='what to look for')
+    parser.add_argument('sentence', help='description of the person')
     parser.add_argument('out', help='picture to write')
     parser.add_argument('--words', nargs='+', default=[], help='words of the sentence to draw a map of each')
     parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')

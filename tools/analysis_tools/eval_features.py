@@ -22,15 +22,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('features', help='file of tools/test.py --dump (.npz)')
     parser.add_argument(
         '--config',
-        help='demand that the features are those of this model on this test set, and rank as its test_evaluator does',
+        help='verify that the features come from this model and test set, and rank as its test_evaluator',
     )
-    parser.add_argument('--checkpoint', help='demand that the features are those of these weights')
+    parser.add_argument('--checkpoint', help='verify that the features come from these weights')
     parser.add_argument(
-        '--rerank', nargs='+', default=[], metavar='TYPE', help='re-rankers besides, such as NeighborJaccard'
+        '--rerank', nargs='+', default=[], metavar='TYPE', help='further re-rankers, such as NeighborJaccard'
     )
     parser.add_argument('--topk', nargs='+', type=int, help='ranks of CMC (default: those of the config, or 1 5 10)')
-    parser.add_argument('--report', metavar='DIR', help='write figures, per-query ranks, plots and the worst queries')
-    parser.add_argument('--out', metavar='JSON', help='write the figures to this file')
+    parser.add_argument('--report', metavar='DIR', help='write metrics, ranks per query, plots and the worst queries')
+    parser.add_argument('--out', metavar='JSON', help='write the metrics to this file')
     return parser.parse_args(argv)
 
 

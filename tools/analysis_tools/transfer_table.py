@@ -22,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--metrics', nargs='+', default=['t2i/R@1', 't2i/mAP'], help='(default: %(default)s)')
     parser.add_argument('--work-dir', default='work_dirs/transfer', help='folder for logs (default: %(default)s)')
-    parser.add_argument('--out', metavar='JSON', help='write all figures to this file')
+    parser.add_argument('--out', metavar='JSON', help='write all metrics to this file')
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""Reads the attributes back out of a toy caption: the grammar's inverse, written apart from it."""
+"""Parser of toy captions: the inverse of the grammar, written independently of it."""
 
 import re
 
@@ -114,7 +114,7 @@ def _tell(noun: dict[str, str], looks: list[dict[str, str]]) -> dict[str, str]:
 
 
 def parse_caption(caption: str) -> dict[str, str]:
-    """Read what a caption of the toy data set tells.
+    """Parse the attributes that a caption of the toy data set states.
 
     Args:
         caption: As the grammar wrote it.

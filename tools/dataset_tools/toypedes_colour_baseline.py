@@ -1,7 +1,7 @@
-"""Measure what colour alone, and what all the told attributes together, reach on ToyPEDES.
+"""Measure what colour alone, and what all the stated attributes together, reach on ToyPEDES.
 
 The first figure is a nearest-colour rule: the colour words of the upper and the lower garment against the colours of
-the image at the height of the chest and of the legs. The second is the ceiling: all told attributes against the true
+the image at the height of the chest and of the legs. The second is the ceiling: all stated attributes against the true
 ones.
 """
 
@@ -35,7 +35,7 @@ def region_colors(path: str) -> dict[str, np.ndarray]:
 
 
 def color_similarity(attributes: list[dict[str, str]], paths: list[str]) -> np.ndarray:
-    """Minus the summed Lab distance of the told colours, (captions, images)."""
+    """Minus the summed Lab distance of the stated colours, (captions, images)."""
     seen = [region_colors(path) for path in paths]
     named = {name: cv2.cvtColor(np.float32([[bgr]]) / 255, cv2.COLOR_BGR2Lab)[0, 0] for name, bgr in COLORS.items()}
     similarity = np.zeros((len(attributes), len(paths)))
@@ -50,14 +50,14 @@ def color_similarity(attributes: list[dict[str, str]], paths: list[str]) -> np.n
 
 
 def attribute_similarity(attributes: list[dict[str, str]], shown: list[dict[str, str]]) -> np.ndarray:
-    """Number of told attributes that an image bears out, (captions, images)."""
+    """Number of stated attributes that match an image, (captions, images)."""
     return np.array(
         [[sum(image.get(k) == v for k, v in told.items()) for image in shown] for told in attributes], float
     )
 
 
 def shown_attributes(person: Person, parts: list[str]) -> dict[str, str]:
-    """The attributes of a person without those of parts that are not there."""
+    """Attributes of a person without those of absent parts."""
     absent = {'bottom', 'shoes', 'bag', 'hat', 'hair', 'glasses', 'scarf'} - set(parts)
     return {name: value for name, value in vars(person).items() if name.split('_')[0] not in absent}
 

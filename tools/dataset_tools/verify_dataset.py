@@ -1,4 +1,4 @@
-"""List what is wrong with a data set: missing and undecodable images, odd captions, counts per split."""
+"""Check a data set: missing and undecodable images, suspicious captions, counts per split."""
 
 import argparse
 import json
@@ -45,7 +45,7 @@ def find_datasets(args: argparse.Namespace) -> list[TBPSDataset]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 1 if something is broken, 2 if the command line is wrong."""
+    """Run the tool; return 1 if the data set has faults, 2 after an error."""
     args = parse_args(argv)
     try:
         datasets = find_datasets(args)

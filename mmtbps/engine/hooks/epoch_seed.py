@@ -1,4 +1,4 @@
-"""Make everything random in training a function of (seed, epoch)."""
+"""Seeding by epoch, which makes everything random in training a function of (seed, epoch)."""
 
 import numpy as np
 import torch
@@ -11,31 +11,31 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Give data set, sampler and global generators the state that belongs to (seed, epoch).
+    """Seed data set, sampler and global generators as a function of (seed, epoch).
 
-    MMEngine's worker seed lacks the epoch, and its checkpoints hold no generator state, so that a resumed run would
-    draw other numbers than an uninterrupted one. Before each epoch this hook tells the training set which epoch it
-    is (its augmentation is a function of seed, epoch and item) and seeds the process's generators, which drive
-    dropout and the like, from (seed, epoch, rank). A resumed run thereby continues bit by bit.
+    MMEngine's worker seed does not depend on the epoch, and its checkpoints hold no generator state, so that a resumed
+    run would draw other numbers than an uninterrupted one. Before each epoch this hook sets the epoch of the training
+    set (whose augmentation is a function of seed, epoch and item) and seeds the generators of the process, which
+    dropout and the like use, from (seed, epoch, rank). A resumed run thereby continues bit by bit.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Hand a resumed run's seed to the sampler, which was built before the checkpoint was read.
+        """Set the seed of a resumed run in the sampler, which was built before the checkpoint was read.
 
-        A seed that the config gives to the sampler itself stays.
+        A seed that the config sets for the sampler is kept.
         """
         sampler = runner.train_dataloader.sampler
         config = runner.cfg.get('train_dataloader') or {}
         if not hasattr(sampler, 'seed') or 'seed' in config.get('sampler', {}):
             return
         seed = [runner.seed]
-        broadcast_object_list(seed)  # with `diff_rank_seed` every process has its own, but all share one plan
+        broadcast_object_list(seed)  # with `diff_rank_seed` processes differ, but their samplers must not
         sampler.seed = seed[0]
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Set the epoch of the data set and the state of the generators."""
+        """Set the epoch of the data set and seed the generators."""
         dataset = runner.train_dataloader.dataset
         if not hasattr(dataset, 'set_epoch'):
             raise TypeError(

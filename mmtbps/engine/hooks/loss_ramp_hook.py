@@ -1,4 +1,4 @@
-"""Let a head's loss grow to its weight."""
+"""Linear warm-up of the loss weight of a head."""
 
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
@@ -14,14 +14,14 @@ __all__ = ['LossRampHook']
 class LossRampHook(Hook):
     """Raise the loss weight of one head linearly from 0 to the weight in its config.
 
-    Momentum contrast against streams that start from random weights wants it: while all embeddings are nearly alike,
-    the contrast mostly sees how the keys drift, and holds the other heads at chance. The weight is a function of the
-    iteration alone, so that a resumed run continues as an uninterrupted one.
+    Momentum contrast needs it if streams start from random weights: while all embeddings are nearly equal, the contrast
+    mostly reflects the drift of the keys and keeps the other heads at chance level. The weight is a function of the
+    iteration alone, so that a resumed run continues like an uninterrupted one.
 
     Args:
         head: Name of the head in the retriever's ``heads``.
-        end: Epochs, counted from 0 and not necessarily whole, after which the weight is the config's.
-        begin: Epochs during which the weight stays 0. Defaults to 0: it grows from the first iteration on.
+        end: Number of epochs, not necessarily whole, after which the weight of the config is reached.
+        begin: Number of epochs during which the weight stays 0. Defaults to 0: it grows from the first iteration.
 
     Raises:
         ValueError: Unless ``0 <= begin <= end``, or if the retriever has no such head.
@@ -33,7 +33,7 @@ class LossRampHook(Hook):
         self.head, self.begin, self.end = head, begin, end
 
     def before_train(self, runner: Runner) -> None:
-        """Note the weight that the config asks for."""
+        """Remember the weight of the config."""
         heads = (runner.model.module if is_model_wrapper(runner.model) else runner.model).heads
         if self.head not in heads:
             raise ValueError(f'LossRampHook: the retriever has no head {self.head!r}, only {sorted(heads)}')
@@ -41,15 +41,15 @@ class LossRampHook(Hook):
         self._weight = self._ramped.loss_weight
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
-        """Set the weight of the coming iteration."""
+        """Set the weight of the next iteration."""
         self._ramped.loss_weight = self._weight * self.share(runner.iter / len(runner.train_dataloader))
 
     def after_train(self, runner: Runner) -> None:
-        """Give the head its weight back."""
+        """Restore the weight of the head."""
         self._ramped.loss_weight = self._weight
 
     def share(self, epochs: float) -> float:
-        """Compute the share of the weight after so many epochs, in [0, 1]."""
+        """Compute the share of the weight after a number of epochs, in [0, 1]."""
         if epochs >= self.end:
             return 1.0
         if epochs <= self.begin:

@@ -10,16 +10,16 @@ __all__ = ['MomentumContrastHook']
 
 
 class MomentumContrastHook(Hook):
-    """Find the retriever, and demand the hook without which this one makes no sense.
+    """Base class of hooks that move the state of a retriever with momentum keys.
 
     Attributes:
-        partner: Name of that hook; None if there is none.
+        partner: Name of the hook that a run needs besides this one; None if there is none.
     """
 
     partner: str | None = None
 
     def retriever(self, runner: Runner) -> CMMoCoRetriever:
-        """Return the retriever, out of DistributedDataParallel if need be.
+        """Return the retriever, without the wrapper of distributed training.
 
         Args:
             runner: The runner of the training process.
@@ -31,12 +31,12 @@ class MomentumContrastHook(Hook):
         if not isinstance(model, CMMoCoRetriever):
             raise TypeError(
                 f'{type(self).__name__} needs a CMMoCoRetriever, got {type(model).__name__}; '
-                'take the hook out of custom_hooks or change the model'
+                'remove the hook from custom_hooks or change the model'
             )
         return model
 
     def before_train(self, runner: Runner) -> None:
-        """Check model and partner once, and drop keys that an interrupted run has left staged.
+        """Check model and partner once, and discard keys that an interrupted run left staged.
 
         Args:
             runner: The runner of the training process.

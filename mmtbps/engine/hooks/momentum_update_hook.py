@@ -14,17 +14,17 @@ __all__ = ['MomentumUpdateHook']
 
 @HOOKS.register_module()
 class MomentumUpdateHook(MomentumContrastHook):
-    """Move the key encoders before the iteration, with the query weights as they stand before the optimizer's step.
+    """Update the key encoders before the iteration, from the query weights before the optimizer's step.
 
-    With gradient accumulation they move in the iterations in which the optimizer steps, so once per step.
+    With gradient accumulation they are updated in the iterations in which the optimizer steps, that is once per step.
 
     Args:
-        end_momentum: None keeps the model's ``momentum`` as published. A number lets it grow to that value over the
-            training along half a cosine, ``end - (end - start) (cos(pi t / T) + 1) / 2`` (BYOL, Grill et al. 2020);
-            usually 1.
+        end_momentum: Momentum at the end of training, to which it grows along half a cosine,
+            ``end - (end - start) (cos(pi t / T) + 1) / 2`` (BYOL, Grill et al. 2020); usually 1. Defaults to None: the
+            model's ``momentum`` throughout, as published.
 
     Raises:
-        ValueError: If ``end_momentum`` is no fraction.
+        ValueError: If ``end_momentum`` is outside 0..1.
     """
 
     partner = 'QueueUpdateHook'
@@ -51,7 +51,7 @@ class MomentumUpdateHook(MomentumContrastHook):
                 'keys of an earlier iteration are still staged: QueueUpdateHook did not commit them to the queue; '
                 "keep dict(type='QueueUpdateHook') in custom_hooks"
             )
-        # MMEngine's question "do gradients of the coming iteration lead to a step?"
+        # MMEngine's test whether the next iteration ends with a step.
         if runner.optim_wrapper.should_sync():
             model.update_key_encoders(self.current_momentum(model.momentum, runner.iter / runner.max_iters))
 
@@ -60,7 +60,7 @@ class MomentumUpdateHook(MomentumContrastHook):
 
         Args:
             start: Momentum at the start of training.
-            progress: Share of the training that is done, in [0, 1].
+            progress: Completed share of the training, in [0, 1].
 
         Returns:
             The momentum.

@@ -1,4 +1,4 @@
-"""Watch momentum contrast."""
+"""Statistics of momentum contrast for the log."""
 
 import torch
 from mmengine.hooks.hook import DATA_BATCH

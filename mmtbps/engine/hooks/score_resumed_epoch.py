@@ -1,4 +1,4 @@
-"""Score an epoch that was saved but not validated before a run was interrupted."""
+"""Validation of an epoch that was saved but not validated before a run was interrupted."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -10,8 +10,8 @@ from mmtbps.registry import HOOKS
 class ScoreResumedEpochHook(Hook):
     """Validate first when a run resumes from an epoch whose checkpoint does not hold its score.
 
-    MMEngine saves an epoch before validating it; a run that is killed in between would never consider that epoch as
-    the best one.
+    MMEngine saves an epoch before validating it. If a run is killed in between, that epoch would never be considered
+    as the best one.
     """
 
     # After CheckpointHook's own `before_train`, which restores the best score so far.
@@ -30,5 +30,5 @@ class ScoreResumedEpochHook(Hook):
             runner.val_loop.run()
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Note the epoch; the note is saved only with a checkpoint that is written after the score is known."""
+        """Record the epoch; the record is saved only with a checkpoint that is written after the validation."""
         runner.message_hub.update_info('scored_epoch', runner.epoch)
