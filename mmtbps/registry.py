@@ -1,8 +1,8 @@
 """The registries of mmtbps: one node per concept.
 
-Every node is a child of MMPretrain's node of the same concept, so that a config may name a class of
-mmtbps, MMPretrain or MMEngine without a prefix. Each node is also made known to the root registry of its
-concept, so that ``mmtbps.X`` resolves whatever the default scope is.
+Every node is a child of MMPretrain's node of the same concept, so that a config can name a class of mmtbps, MMPretrain
+or MMEngine without a prefix. Each node is also registered with the root registry of its concept, so that ``mmtbps.X``
+resolves under any default scope.
 """
 
 from mmengine.registry import Registry
@@ -24,6 +24,7 @@ __all__ = [
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'PARAM_SCHEDULERS',
+    'RERANKERS',
     'RUNNERS',
     'TOKENIZER',
     'TRANSFORMS',
@@ -34,7 +35,7 @@ __all__ = [
 
 
 def _child(name: str, room: str) -> Registry:
-    """Make the mmtbps node below MMPretrain's node ``name``; its classes live in ``mmtbps.<room>``."""
+    """Create the mmtbps node below MMPretrain's node ``name``; its classes are in ``mmtbps.<room>``."""
     parent = getattr(mmpretrain_registry, name)
     node = Registry(
         parent.name,
@@ -66,9 +67,8 @@ OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 
 METRICS = _child('METRICS', 'evaluation')
-# MMPretrain has no such concept, so this node is a root.
+# MMPretrain has no re-rankers, encoders and vector indexes, so that these nodes are roots.
 RERANKERS = Registry('reranker', scope='mmtbps', locations=['mmtbps.evaluation'])
-# Nor has it these two: what turns images and sentences into features, and what finds the nearest of them.
 ENCODERS = Registry('encoder', scope='mmtbps', locations=['mmtbps.search', 'mmtbps.deploy'])
 INDEXES = Registry('index', scope='mmtbps', locations=['mmtbps.search'])
 EVALUATORS = _child('EVALUATORS', 'evaluation')

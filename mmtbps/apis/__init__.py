@@ -1,3 +1,5 @@
+"""What the commands call: runs, inferencer, reports, studies."""
+
 from mmtbps.engine.data_sizes import resolve_data_sizes
 
 from .inferencer import TextToPersonInferencer

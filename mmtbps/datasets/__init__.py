@@ -1,3 +1,6 @@
+"""Data sets, tokenizers, word vectors, transforms and samplers."""
+
+from .annotation import ImageEntry
 from .base import TBPSDataset
 from .clip_tokenizer import CLIPTokenizer
 from .cuhk_pedes import CUHKPEDES
@@ -6,15 +9,18 @@ from .person_captions import PersonCaptions
 from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler
 from .tokenizers import Tokenizer, WordTokenizer
-from .toy_pedes import ToyPEDES
+from .toy_pedes import ToyPEDES, draw_toy_pedes
 from .transforms import LoadPersonImage, PackTBPSInputs, RandomErasingBox, ResizeFlipCrop, TokenizeCaption
+from .verify import format_report, verify_dataset
 from .word_table_tokenizer import WordTableTokenizer
+from .word_vectors import WordVectors
 
 __all__ = [
     'CUHKPEDES',
     'ICFGPEDES',
     'CLIPTokenizer',
     'IdentitySampler',
+    'ImageEntry',
     'LoadPersonImage',
     'PackTBPSInputs',
     'PersonCaptions',
@@ -27,4 +33,8 @@ __all__ = [
     'ToyPEDES',
     'WordTableTokenizer',
     'WordTokenizer',
+    'WordVectors',
+    'draw_toy_pedes',
+    'format_report',
+    'verify_dataset',
 ]

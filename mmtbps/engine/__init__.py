@@ -1,5 +1,50 @@
-from .cpu_distributed import CPUDistributedDataParallel, prepare_cpu_launcher, start_processes  # noqa: F401
-from .fine_tuning import adapt_weights  # noqa: F401
-from .hooks import *  # noqa: F403
-from .optim_wrapper import AutocastOptimWrapper  # noqa: F401
-from .optimizers import *  # noqa: F403
+"""Training: hooks, optimizers, checks of configs, sizes that depend on the data, fine-tuning."""
+
+from .config_checks import check_config, read_config
+from .cpu_distributed import CPUDistributedDataParallel, prepare_cpu_launcher, start_processes
+from .data_sizes import resolve_data_sizes
+from .fine_tuning import adapt_weights
+from .hooks import (
+    CheckpointHook,
+    CollapseHook,
+    DatasetMetaHook,
+    EpochSeedHook,
+    FiniteLossHook,
+    FitWeightsHook,
+    LoaderWorkersHook,
+    LossRampHook,
+    MomentumContrastHook,
+    MomentumUpdateHook,
+    QueueStatusHook,
+    QueueUpdateHook,
+    RankedListHook,
+    ScoreResumedEpochHook,
+)
+from .optim_wrapper import AutocastOptimWrapper
+from .optimizers import GroupedOptimWrapperConstructor
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'CPUDistributedDataParallel',
+    'CheckpointHook',
+    'CollapseHook',
+    'DatasetMetaHook',
+    'EpochSeedHook',
+    'FiniteLossHook',
+    'FitWeightsHook',
+    'GroupedOptimWrapperConstructor',
+    'LoaderWorkersHook',
+    'LossRampHook',
+    'MomentumContrastHook',
+    'MomentumUpdateHook',
+    'QueueStatusHook',
+    'QueueUpdateHook',
+    'RankedListHook',
+    'ScoreResumedEpochHook',
+    'adapt_weights',
+    'check_config',
+    'prepare_cpu_launcher',
+    'read_config',
+    'resolve_data_sizes',
+    'start_processes',
+]

@@ -2,12 +2,13 @@
 
 from .directions import Direction, both_directions, score_directions
 from .feature_file import Features, load_features, save_features
-from .metrics import DumpFeatures, TBPSMetric
+from .metrics import DumpFeatures, FeatureCollector, TBPSMetric
 from .rerankers import KReciprocal, NeighborJaccard, QueryExpansion, Reranker
 
 __all__ = [
     'Direction',
     'DumpFeatures',
+    'FeatureCollector',
     'Features',
     'KReciprocal',
     'NeighborJaccard',

@@ -16,7 +16,7 @@ from mmtbps.visualization.ranked_list import render, show_person
 
 from .encoders.model_encoder import ModelEncoder, prepare_images
 
-__all__ = ['draw_saliency', 'saliency', 'smooth', 'without_word']
+__all__ = ['compute_saliency', 'draw_saliency', 'smooth', 'without_word']
 
 _PLAIN = (0, 128, 255)
 _SMOOTH = 1 / 48
@@ -36,7 +36,7 @@ def without_word(sentence: str, word: str) -> str:
     return ' '.join(kept)
 
 
-def saliency(
+def compute_saliency(
     encoder: ModelEncoder, image: str | Path | np.ndarray, sentence: str, word: str | None = None, steps: int = 12
 ) -> np.ndarray:
     """Compute how much every pixel of an image contributes to its similarity with a sentence.
@@ -107,8 +107,8 @@ def draw_saliency(
     Returns:
         The figure, (H, W, 3) uint8, RGB; red where pixels increase the similarity, each map on its own scale.
     """
-    maps = {'sentence': saliency(encoder, image, sentence)}
-    maps.update({word: saliency(encoder, image, sentence, word) for word in words})
+    maps = {'sentence': compute_saliency(encoder, image, sentence)}
+    maps.update({word: compute_saliency(encoder, image, sentence, word) for word in words})
     picture = image if isinstance(image, np.ndarray) else mmcv.imread(str(image))
     columns = 1 + len(maps)
     text = '\n'.join(textwrap.wrap(sentence, width=16 * columns))

@@ -12,7 +12,7 @@ from deploy.small_models import build_encoder, write_files
 from torch import nn
 
 from mmtbps.models import TBPSDataPreprocessor
-from mmtbps.search.saliency import draw_saliency, saliency, without_word
+from mmtbps.search.saliency import compute_saliency, draw_saliency, without_word
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'analysis_tools'
 WORDS = {'red': 0, 'green': 1, 'blue': 2}
@@ -66,7 +66,7 @@ def share(values, rows, columns):
 
 
 def test_map_is_where_the_colour_is(picture):
-    red, blue = (saliency(ColourEncoder(), picture, f'a {word} coat') for word in ('red', 'blue'))
+    red, blue = (compute_saliency(ColourEncoder(), picture, f'a {word} coat') for word in ('red', 'blue'))
     assert red.shape == picture.shape[:2]
     assert share(red, slice(8, 24), slice(4, 16)) > 0.5
     assert share(blue, slice(72, 88), slice(16, 28)) > 0.5
@@ -76,13 +76,13 @@ def test_loud_background_that_does_not_matter_is_not_shown(picture):
     """Activations of the background are large, but the same in every picture."""
     encoder = ColourEncoder()
     encoder.model.image_stream.backbone = nn.Sequential(Loud(), nn.AvgPool2d(4), nn.ReLU(inplace=True))
-    values = saliency(encoder, picture, 'a red coat')
+    values = compute_saliency(encoder, picture, 'a red coat')
     assert share(values, slice(8, 24), slice(4, 16)) > 0.5
     assert np.abs(values[:, 28:]).max() == 0
 
 
 def test_word_shows_what_it_adds_to_the_sentence(picture):
-    values = saliency(ColourEncoder(), picture, 'red and blue', word='blue')
+    values = compute_saliency(ColourEncoder(), picture, 'red and blue', word='blue')
     assert share(values, slice(72, 88), slice(16, 28)) > 0.5
     assert values[8:24, 4:16].max() < 0
 
@@ -94,14 +94,14 @@ def test_contributions_add_up_to_the_difference_of_cosines(picture):
     images = torch.stack([encoder.image_loader(image) for image in (picture, *plain)]).flip(1) / 255.0
     cosines = nn.functional.normalize(encoder.model.encode_image(images)) @ encoder.encode_texts(['red'])[0]
     expected = cosines[0] - cosines[1:].mean()
-    assert saliency(encoder, picture, 'red', steps=50).sum() == pytest.approx(expected.item(), rel=1e-3)
+    assert compute_saliency(encoder, picture, 'red', steps=50).sum() == pytest.approx(expected.item(), rel=1e-3)
 
 
 @pytest.mark.parametrize('kind', ['clip resnet, gru', 'clip vit, clip text', 'mmpretrain resnet, legacy gru'])
 def test_every_kind_of_stream_has_a_map(kind, tmp_path, picture):
     encoder = build_encoder(tmp_path, kind)
     before = {name: value.clone() for name, value in encoder.model.state_dict().items()}
-    values = saliency(encoder, picture, 'a woman in red', 'red')
+    values = compute_saliency(encoder, picture, 'a woman in red', 'red')
     assert values.ndim == 2
     assert np.abs(values).max() > 0
     assert all(torch.equal(value, before[name]) for name, value in encoder.model.state_dict().items())
@@ -120,7 +120,7 @@ def test_punctuation_is_no_part_of_a_word():
 
 def test_no_steps_are_refused(picture):
     with pytest.raises(ValueError, match='steps'):
-        saliency(ColourEncoder(), picture, 'red', steps=0)
+        compute_saliency(ColourEncoder(), picture, 'red', steps=0)
 
 
 def test_tools_draw_and_point(tmp_path, picture, capsys):

@@ -13,7 +13,7 @@ import numpy as np
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.search import ModelEncoder
-from mmtbps.search.saliency import saliency, smooth
+from mmtbps.search.saliency import compute_saliency, smooth
 from mmtbps.toy import draw_image, sample_person, sample_shots, stream
 
 _DIFFERENT = 25
@@ -37,7 +37,7 @@ def point(encoder: ModelEncoder, attribute: str, noun: str, count: int) -> None:
         image, garment, colour = draw_garment(index, attribute)
         if garment.mean() < _SMALLEST:
             continue  # hidden, or not worn
-        values = saliency(encoder, image, f'a person wearing {colour} {noun}.', colour)
+        values = compute_saliency(encoder, image, f'a person wearing {colour} {noun}.', colour)
         values = cv2.resize(smooth(values), image.shape[1::-1])
         near = cv2.dilate(garment.astype(np.uint8), _TOLERANCE) > 0
         hits.append(near.flat[values.argmax()])

@@ -1,3 +1,5 @@
+"""Studies: variants of configs, trained with several seeds and compared."""
+
 from .definition import Study, StudyRun, Variant
 from .execution import run_study
 from .report import Summary, format_table, summarise

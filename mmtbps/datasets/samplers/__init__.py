@@ -1,3 +1,5 @@
+"""Samplers."""
+
 from .identity_sampler import IdentitySampler
 
 __all__ = ['IdentitySampler']

@@ -1,3 +1,5 @@
+"""Transforms of images and captions."""
+
 from .erasing import RandomErasingBox
 from .formatting import PackTBPSInputs, TokenizeCaption
 from .geometry import ResizeFlipCrop

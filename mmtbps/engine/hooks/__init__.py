@@ -1,3 +1,5 @@
+"""Hooks of MMEngine's Runner."""
+
 from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook
 from .dataset_meta import DatasetMetaHook
@@ -6,6 +8,7 @@ from .finite_loss_hook import FiniteLossHook
 from .fit_weights import FitWeightsHook
 from .loader_workers_hook import LoaderWorkersHook
 from .loss_ramp_hook import LossRampHook
+from .momentum_contrast import MomentumContrastHook
 from .momentum_update_hook import MomentumUpdateHook
 from .queue_status_hook import QueueStatusHook
 from .queue_update_hook import QueueUpdateHook
@@ -21,6 +24,7 @@ __all__ = [
     'FitWeightsHook',
     'LoaderWorkersHook',
     'LossRampHook',
+    'MomentumContrastHook',
     'MomentumUpdateHook',
     'QueueStatusHook',
     'QueueUpdateHook',

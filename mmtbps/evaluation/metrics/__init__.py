@@ -1,3 +1,5 @@
+"""Metrics of MMEngine's evaluator."""
+
 from .dump_features import DumpFeatures, FeatureCollector
 from .tbps_metric import TBPSMetric
 

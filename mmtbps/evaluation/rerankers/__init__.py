@@ -1,3 +1,5 @@
+"""Re-rankers."""
+
 from .base import Reranker
 from .k_reciprocal import KReciprocal
 from .neighbor_jaccard import NeighborJaccard

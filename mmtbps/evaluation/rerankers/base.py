@@ -4,8 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from ..functional import rerank_shortlist
-from ..functional.neighbors import Rows
+from ..functional import Rows, rerank_shortlist
 
 
 class Reranker(ABC):

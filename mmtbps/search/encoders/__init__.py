@@ -1,4 +1,6 @@
-from .base import Encoder, Fingerprint
+"""Encoders of images and sentences."""
+
+from .base import Encoder, Fingerprint, ImageSource
 from .model_encoder import ModelEncoder
 
-__all__ = ['Encoder', 'Fingerprint', 'ModelEncoder']
+__all__ = ['Encoder', 'Fingerprint', 'ImageSource', 'ModelEncoder']

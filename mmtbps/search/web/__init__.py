@@ -1,3 +1,5 @@
+"""The web page."""
+
 from .galleries import Answer, Galleries, Hit
 from .server import EXAMPLES, serve
 from .uploads import UploadLimits, keep_upload
