@@ -1,4 +1,4 @@
-"""What the command line's switches mean for a config."""
+"""Changes of a config by command line options."""
 
 import warnings
 from pathlib import Path
@@ -27,7 +27,7 @@ def apply_train_options(
     validate: bool = True,
     auto_scale_lr: bool = False,
 ) -> Config:
-    """Apply the switches of ``tools/train.py`` to a config, in place.
+    """Apply the options of ``tools/train.py`` to a config, in place.
 
     Args:
         cfg: A complete config with ``work_dir`` set.
@@ -42,7 +42,7 @@ def apply_train_options(
 
     Raises:
         FileNotFoundError: If the checkpoint to resume from does not exist.
-        ValueError: If the learning rate shall be scaled and the config does not say for which batch size it is meant.
+        ValueError: If the learning rate is to be scaled and the config lacks the batch size that it is meant for.
     """
     if resume is not None:
         if resume != 'auto' and not Path(resume).is_file():
@@ -91,7 +91,7 @@ def disable_validation(cfg: Config) -> None:
 
 
 def use_test_set(cfg: Config, source: Config) -> Config:
-    """Test on another config's test set, in place: its files, but the model's own transforms and tokenizer.
+    """Replace the test set by that of another config, in place, but keep the model's transforms and tokenizer.
 
     Args:
         cfg: The config of the model.
@@ -116,13 +116,13 @@ def use_test_set(cfg: Config, source: Config) -> Config:
 
 
 def add_feature_dump(cfg: Config, out_file: str, meta: dict[str, Any]) -> None:
-    """Let a test write its features to ``out_file``, with ``meta``; see :class:`mmtbps.evaluation.DumpFeatures`."""
+    """Make a test write its features to ``out_file``, with ``meta``; see :class:`mmtbps.evaluation.DumpFeatures`."""
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     cfg.test_evaluator = [*evaluators, dict(type='DumpFeatures', out_file=out_file, meta=meta)]
 
 
 def ranking_settings(cfg: Config) -> dict[str, Any]:
-    """How the test of a config ranks: the re-rankers and ranks of its ``TBPSMetric``.
+    """Return the re-rankers and the ranks of CMC that the ``TBPSMetric`` of a config uses.
 
     Args:
         cfg: A config with a ``test_evaluator``.

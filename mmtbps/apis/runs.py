@@ -24,7 +24,7 @@ __all__ = ['build_runner', 'test', 'train']
 
 
 def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Runner:
-    """Check a config, resolve the sizes that the data decide, and build its Runner.
+    """Check a config, resolve the sizes that depend on the data, and build its Runner.
 
     Args:
         cfg: A complete config with ``work_dir`` set.
@@ -119,7 +119,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     Args:
         cfg: A complete config with ``work_dir`` set; its unresolved sizes and words are taken from the checkpoint.
         checkpoint: File of the weights, those of the encoders at least.
-        dump_to: Write all features, and what made them, to this ``.npz`` file. Defaults to None: they are not kept.
+        dump_to: Write all features and their provenance to this ``.npz`` file. Defaults to None: they are not kept.
 
     Returns:
         The metrics.

@@ -1,4 +1,4 @@
-"""Weights that were trained on one data set, made ready for training on another."""
+"""Adaptation of weights that were trained on one data set to training on another."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ _DECIDED_BY_DATA = ('dataset', 'vocabulary', 'person_ids')
 def adapt_weights(
     model: nn.Module, weights: dict[str, Any], stored: Mapping[str, Any], current: Mapping[str, Any]
 ) -> list[str]:
-    """Put weights that were trained on one data set right, in place, for a model that is trained on another.
+    """Adapt weights that were trained on one data set, in place, to a model that is trained on another.
 
-    Rows of words and columns of classes are addressed by position, so those of another data set must not be loaded as
-    they stand. Rows of words are matched by word (:meth:`~mmtbps.models.WordEmbedding.carry_over`), those of momentum
-    keys like those of queries. Heads with classes and queues of keys stay as the model has initialised them, unless
-    data set, words and identities are the same.
+    Rows of words and columns of classes are addressed by position, so that those of another data set must not be loaded
+    unchanged. Rows of words are matched by word (:meth:`~mmtbps.models.WordEmbedding.carry_over`), in momentum keys as
+    in queries. Heads with classes and queues of keys keep their initial values, unless data set, words and identities
+    are the same.
 
     Args:
         model: The model, initialised.
@@ -32,7 +32,7 @@ def adapt_weights(
         current: Meta information of the training set.
 
     Returns:
-        What was done, one line each; nothing if the data are the same.
+        Messages about what was done; none if the data are the same.
 
     Raises:
         ValueError: If rows of words cannot be matched by word.
@@ -52,7 +52,7 @@ def adapt_weights(
 def _carry_words_over(
     model: nn.Module, weights: dict[str, Any], stored: Mapping[str, Any], current: Mapping[str, Any]
 ) -> str:
-    """Match all rows of words by word; describes it."""
+    """Match all rows of words by word; returns a message."""
     before, now = stored.get('vocabulary'), current.get('vocabulary')
     _refuse_other_tables(model, weights, before, now)
     tables = [
@@ -75,7 +75,7 @@ def _carry_words_over(
 
 
 def _refuse_other_tables(model: nn.Module, weights: Mapping[str, Any], before: Any, now: Any) -> None:
-    """Refuse tables with a row per word that nothing could match by word, if the words differ."""
+    """Refuse tables with a row per word that cannot be matched by word, if the words differ."""
     if before is None or now is None or _plain(before) == _plain(now):
         return
     owned = {id(module.table) for module in model.modules() if isinstance(module, WordEmbedding)}
@@ -90,7 +90,7 @@ def _refuse_other_tables(model: nn.Module, weights: Mapping[str, Any], before: A
 
 
 def _start_anew(model: nn.Module, weights: dict[str, Any]) -> list[str]:
-    """Replace what belongs to identities of other data by what the model has now; describes it."""
+    """Replace weights that belong to identities of other data by those of the model; returns their descriptions."""
     heads = getattr(model, 'heads', {})
     classes = {f'heads.{name}': getattr(head, 'num_classes', None) for name, head in heads.items()}
     parts = {name: f'{name} ({count:,} classes)' for name, count in classes.items() if count is not None}

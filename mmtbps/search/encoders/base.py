@@ -1,4 +1,4 @@
-"""What turns images and sentences into features that can be compared."""
+"""Base class of encoders, and the fingerprint of their features."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ from mmtbps.version import __version__
 __all__ = ['Encoder', 'Fingerprint', 'ImageSource']
 
 ImageSource = str | Path | np.ndarray
-"""An image file, or a picture (H, W, 3) uint8, BGR, as MMCV reads it."""
+"""An image file, or an array (H, W, 3) uint8, BGR, as MMCV reads it."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What decides a feature: two features may be compared only if these agree.
+    """Identifies what features were computed with; features can be compared only if their fingerprints agree.
 
     Args:
         weights: Hash of the weights of the model's encoders.
         model: Hash of their config.
         preprocessing: Hash of what is done to images and sentences before, words of the tokenizer included.
-        version: The library's version. Another one is no ground for refusal; it is there for the curious.
+        version: Version of the library, for information only; another version is accepted. Defaults to this one.
     """
 
     weights: str
@@ -39,46 +39,46 @@ class Fingerprint:
     version: str = __version__
 
     def differences(self, other: 'Fingerprint') -> list[str]:
-        """Name the parts in which two fingerprints differ, the version left out."""
+        """Name the parts in which two fingerprints differ, except the version."""
         return [name for name in ('weights', 'model', 'preprocessing') if getattr(self, name) != getattr(other, name)]
 
     def require(self, other: 'Fingerprint', what: str) -> None:
         """Refuse features of another model.
 
         Args:
-            other: The fingerprint of the features.
-            what: Where they are, for the message.
+            other: Fingerprint of the features.
+            what: Name of the features for the message.
 
         Raises:
-            ValueError: If they were made otherwise.
+            ValueError: If the fingerprints differ.
         """
         different = self.differences(other)
         if different:
             raise ValueError(
                 f'{what} was made by another model: {", ".join(different)} differ (weights {other.weights[:12]} there, '
                 f'{self.weights[:12]} here; mmtbps {other.version} there, {self.version} here), and features of '
-                'different models cannot be compared. Take the config and checkpoint it was made with, or index again.'
+                'different models cannot be compared. Use the config and checkpoint it was made with, or index again.'
             )
 
     def to_dict(self) -> dict[str, str]:
-        """The parts by name, for JSON."""
+        """Return the parts by name, for JSON."""
         return asdict(self)
 
 
 class Encoder(ABC):
-    """Base class of encoders: images and sentences in, rows of length 1 in one common space out.
+    """Base class of encoders: they embed images and sentences in one space, as rows of length 1.
 
-    A subclass sets the attributes, writes :meth:`embed_images`, :meth:`embed_texts` and :meth:`describe`, and
-    registers itself in ``ENCODERS``. Nothing else of the search knows of models.
+    A subclass sets the attributes, implements :meth:`embed_images`, :meth:`embed_texts` and :meth:`describe`, and
+    registers itself in ``ENCODERS``. No other part of the search depends on models.
 
     Attributes:
-        image_loader (Callable): From one image to a tensor (3, H, W), always of the same size. It runs in loader
-            workers, so that it must be picklable and should not hold the model.
-        preprocessing (dict): What is done to images and sentences before they are encoded, in plain numbers, strings,
-            lists and dicts.
-        fingerprint (Fingerprint): What decides the features.
-        tokenizer (Tokenizer, optional): What reads sentences, asked for the words that it knows. Defaults to None: any
-            word is understood.
+        image_loader: Function from one image to a tensor (3, H, W), always of the same size. It runs in loader workers,
+            so that it must be picklable and should not hold the model.
+        preprocessing: Description of the preprocessing of images and sentences, as plain numbers, strings, lists and
+            dictionaries.
+        fingerprint: Fingerprint of the features.
+        tokenizer: Tokenizer of the sentences, whose vocabulary tells which words are known. Defaults to None: all words
+            count as known.
     """
 
     image_loader: Callable[[ImageSource], Tensor]
@@ -96,14 +96,14 @@ class Encoder(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """A config of plain strings and numbers from which ``ENCODERS`` builds this encoder again, without device."""
+        """Return a config of plain strings and numbers, without device, from which ``ENCODERS`` builds this encoder."""
 
     def encode_images(self, images: Sequence[ImageSource], batch_size: int = 64) -> Tensor:
         """Load and encode images in this process.
 
         Args:
-            images: Files or pictures.
-            batch_size: Images at a time. Defaults to 64, some hundred megabytes of activations.
+            images: Files or arrays.
+            batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
 
         Returns:
             Features (N, D), float32 on the host, rows of length 1.
@@ -117,22 +117,22 @@ class Encoder(ABC):
         )
 
     def encode_batch(self, images: Tensor) -> Tensor:
-        """Encode one batch of loaded images (N, 3, H, W); returns features as :meth:`encode_images` does."""
+        """Encode one batch of loaded images (N, 3, H, W) as :meth:`encode_images` does."""
         return unit_rows(self.embed_images(images), 'image features').float().cpu()
 
     def encode_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
         """Encode sentences.
 
         Args:
-            texts: Sentences, none of them blank.
-            batch_size: Sentences at a time. Defaults to 256.
+            texts: Sentences that are not blank.
+            batch_size: Sentences per batch. Defaults to 256, since sentences are shorter than images.
 
         Returns:
             Features (M, D), float32 on the host, rows of length 1.
 
         Raises:
-            TypeError: If one is no string.
-            ValueError: If there is none, one has no word, or a feature is not finite.
+            TypeError: If a sentence is not a string.
+            ValueError: If there is no sentence, one has no word, or a feature is not finite.
         """
         for number, text in enumerate(texts):
             if not isinstance(text, str):
@@ -144,12 +144,12 @@ class Encoder(ABC):
         )
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words of a sentence that mean nothing to the model, in order."""
+        """Words of a sentence that the model does not know, in order."""
         known = self._known_words
         return [] if known is None else [word for word in self._words(text) if word not in known]
 
     def require_known_words(self, texts: Sequence[str]) -> None:
-        """Refuse sentences of which the model knows no word: all of them have one feature, which says nothing.
+        """Refuse sentences of which the model knows no word, since all of them have the same meaningless feature.
 
         Raises:
             ValueError: If there is such a sentence.

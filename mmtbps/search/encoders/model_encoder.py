@@ -1,4 +1,4 @@
-"""An encoder that is a trained retriever of this library."""
+"""Encoder that runs a trained retriever."""
 
 import copy
 import hashlib
@@ -28,7 +28,7 @@ __all__ = ['ModelEncoder', 'PipelineLoader', 'hash_json', 'prepare_images']
 
 
 def hash_json(value: Any) -> str:
-    """Hash of plain data, whatever the order of its keys."""
+    """Hash of plain data, independent of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -45,11 +45,11 @@ def hash_weights(model: nn.Module) -> str:
 
 
 def hash_model(model: nn.Module, config: Any) -> str:
-    """Hash of what a model's config says about its features.
+    """Hash of the part of a model's config that determines its features.
 
-    A retriever that encodes as :class:`~mmtbps.models.DualStreamRetriever` does is decided by the configs of its
-    encoders: neither heads nor queues matter, nor whether it trained with momentum keys. Of a class that encodes in
-    another way the whole config counts. Initial weights (``init_cfg``) never do, since all encoders are loaded.
+    For a retriever that encodes like :class:`~mmtbps.models.DualStreamRetriever` these are the configs of its encoders:
+    neither heads nor queues matter, nor whether it was trained with momentum keys. For other classes it is the whole
+    config. Initial weights (``init_cfg``) are ignored, since all encoders are loaded.
     """
     methods = ('encode_image', 'encode_text')
     if all(getattr(type(model), name, None) is getattr(DualStreamRetriever, name) for name in methods):
@@ -64,7 +64,7 @@ def _without_initialisation(node: Any) -> Any:
 
 
 def prepare_images(data_preprocessor: nn.Module, images: Tensor) -> Tensor:
-    """Let a model's data preprocessor make loaded images (N, 3, H, W) ready for ``encode_image``."""
+    """Prepare loaded images (N, 3, H, W) for ``encode_image`` with the data preprocessor of a model."""
     samples = [DataSample(tokens=[]) for _ in images]
     return data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))['inputs']['images']
 
@@ -74,7 +74,7 @@ class PipelineLoader:
 
     Args:
         pipeline: Configs of the transforms, of which the first reads the file.
-        tokenizer: What the pipeline's caption transforms ask for; an image comes without captions.
+        tokenizer: Tokenizer for the caption transforms of the pipeline; images have no captions here.
     """
 
     def __init__(self, pipeline: Sequence[dict], tokenizer: Tokenizer) -> None:
@@ -85,10 +85,10 @@ class PipelineLoader:
         """Load one image.
 
         Args:
-            image: A file, or a picture (H, W, 3) uint8, BGR.
+            image: A file, or an array (H, W, 3) uint8, BGR.
 
         Returns:
-            What the model's data preprocessor takes, (3, H, W) uint8.
+            Input of the model's data preprocessor, (3, H, W) uint8.
 
         Raises:
             OSError: If the file cannot be read.
@@ -107,17 +107,17 @@ class PipelineLoader:
 
 @ENCODERS.register_module()
 class ModelEncoder(Encoder):
-    """A retriever, its weights and the preprocessing of its config.
+    """Encoder that runs a trained retriever with the preprocessing of its config.
 
     Args:
         config: A config, its file, or its text. The test pipeline and tokenizer are those of ``test_dataloader`` (or
             ``val_dataloader``).
-        checkpoint: File of the weights, those of the encoders at least; words and sizes that training decided are read
-            from it.
-        device: Where the model runs. Defaults to ``'cpu'``.
+        checkpoint: File of the weights, at least those of the encoders; the vocabulary and sizes set by the training
+            data are read from it.
+        device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
 
     Raises:
-        FileNotFoundError: If there is no such checkpoint.
+        FileNotFoundError: If the checkpoint does not exist.
         ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
     """
 
@@ -156,7 +156,7 @@ class ModelEncoder(Encoder):
         return self.model.encode_text(tokens.to(self.device), lengths)
 
     def describe(self) -> dict[str, Any]:
-        """The essential part of the config as text, and where the checkpoint is."""
+        """Return the config of this encoder: the essential part of the model's config as text, and the checkpoint."""
         return dict(type='ModelEncoder', config=self.config.pretty_text, checkpoint=str(self.checkpoint))
 
 
@@ -179,7 +179,7 @@ def _evaluation_set(cfg: Config) -> Any:
 
 
 def _essentials(cfg: Config, dataset: Any) -> Config:
-    """What is needed of a config to build the encoder again."""
+    """Extract the part of a config that is needed to build the encoder again."""
     keys = ('type', 'tokenizer', 'pipeline')
     kept = dict(dataset={key: dataset[key] for key in keys if key in dataset})
     return Config(dict(default_scope=cfg.get('default_scope', 'mmtbps'), model=cfg.model, test_dataloader=kept))
@@ -193,5 +193,5 @@ def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Turn config types into plain ones, tuples into lists, as they come back from JSON."""
+    """Convert config types to plain ones and tuples to lists, as JSON does."""
     return json.loads(json.dumps(value, default=str))
