@@ -101,9 +101,11 @@ def test_parts_beside_the_model_build(leaf):
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         Compose(loader.dataset.pipeline)
         assert DATASETS.build(dict(loader.dataset, lazy_init=True)).split == loader.dataset.split
-    # Words of the training set suit any tokenizer of words; pieces of CLIP suit none.
-    pieces = [cfg[f'{name}_dataloader'].dataset.tokenizer.type == 'CLIPTokenizer' for name in ('train', 'val', 'test')]
-    assert pieces == [cfg.model.text_stream.backbone.type == 'CLIPTextTransformer'] * 3
+    # Words of the training set suit any tokenizer of words; CLIP's BPE tokens suit none.
+    byte_pairs = [
+        cfg[f'{name}_dataloader'].dataset.tokenizer.type == 'CLIPTokenizer' for name in ('train', 'val', 'test')
+    ]
+    assert byte_pairs == [cfg.model.text_stream.backbone.type == 'CLIPTextTransformer'] * 3
     for hook in [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]:
         HOOKS.build(hook)
     METRICS.build(cfg.val_evaluator)
