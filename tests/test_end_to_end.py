@@ -176,7 +176,7 @@ def test_two_processes_train_with_the_shell_script(options, tmp_path):
 def test_a_misspelt_key_stops_the_run_before_anything_is_written(options, tmp_path):
     output = run(
         sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path / 'none', '--cfg-options', *options,
-        'train_dataloder.batch_size=4', expected=1,
+        'train_dataloder.batch_size=4', expected=2,
     )  # fmt: skip
     assert 'did you mean train_dataloader?' in output
     assert not (tmp_path / 'none').exists()
@@ -186,7 +186,7 @@ def test_weights_of_another_code_base_start_no_training(options, tmp_path):
     torch.save({'model': {'base_model.visual.conv1.weight': torch.zeros(2)}, 'epoch': 60}, tmp_path / 'irra.pth')
     output = run(
         sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path / 'run', '--cfg-options', *options,
-        f'load_from={tmp_path / "irra.pth"}', expected=1,
+        f'load_from={tmp_path / "irra.pth"}', expected=2,
     )  # fmt: skip
     assert 'irra.pth does not fit DualStreamRetriever: it lacks' in output
     assert not list((tmp_path / 'run').glob('*.pth'))

@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import sys
 
 import torch
 from mmengine.dist import is_main_process
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.engine import start_processes
 from mmtbps.search import MetadataSource, ModelEncoder, list_gallery
 from mmtbps.search.shard_set import extract_shards
@@ -15,7 +15,7 @@ from mmtbps.search.shard_set import extract_shards
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('images', help='folder of images')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument('--checkpoint', required=True, help='weights of the model')
@@ -32,23 +32,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 2 after an error."""
+def main(argv: list[str] | None = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
     start_processes(args.launcher)
     device = f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu'
-    try:
-        encoder = ModelEncoder(args.config, args.checkpoint, device)
-        images = list_gallery(args.images, MetadataSource(args.metadata, args.pattern))
-        manifest = extract_shards(encoder, images, args.out, args.shard_size, args.batch_size, args.workers)
-    except (OSError, ValueError) as error:
-        print(f'extract.py: {error}', file=sys.stderr)
-        return 2
+    encoder = ModelEncoder(args.config, args.checkpoint, device)
+    images = list_gallery(args.images, MetadataSource(args.metadata, args.pattern))
+    manifest = extract_shards(encoder, images, args.out, args.shard_size, args.batch_size, args.workers)
     if is_main_process():
         counts = [sum(entry[key] for entry in manifest['shards']) for key in ('images', 'broken')]
         print(f'{counts[0]} images in {len(manifest["shards"])} shards, {counts[1]} broken images left out')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_command(main)

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import DictAction
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search import MetadataSource, Searcher
 from mmtbps.search.answers import draw_answers, format_answer, read_sentences, write_answers
 from mmtbps.search.shard_set import read_shard_manifest
@@ -15,7 +16,7 @@ from mmtbps.search.shard_set import read_shard_manifest
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     commands = parser.add_subparsers(dest='command', required=True)
     index = commands.add_parser('index', help='encode images into a gallery; a second run updates it')
     index.set_defaults(run=run_index)
@@ -123,16 +124,11 @@ def run_remove(args: argparse.Namespace) -> None:
     print(f'{searcher.gallery.remove(args.paths)} images removed, {len(searcher)} left')
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 2 after an error."""
+def main(argv: list[str] | None = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
-    try:
-        args.run(args)
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        print(f'search.py {args.command}: {error}', file=sys.stderr)
-        return 2
-    return 0
+    args.run(args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_command(main)

@@ -13,6 +13,7 @@ import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis import test
 from mmtbps.apis.options import ranking_settings, use_test_set
 from mmtbps.apis.reports.writer import write_report
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.engine.config_checks import read_config
 from mmtbps.evaluation import load_features
 from mmtbps.visualization import draw_ranked_lists
@@ -20,7 +21,7 @@ from mmtbps.visualization import draw_ranked_lists
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
@@ -69,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

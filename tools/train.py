@@ -11,11 +11,13 @@ from mmengine.fileio import dump
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis import train
 from mmtbps.apis.options import apply_train_options
+from mmtbps.core.commands import EPILOG, hidden_error, run_command
+from mmtbps.engine.resuming import describe_resumption
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
     parser.add_argument(
@@ -46,14 +48,18 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     cfg.launcher = args.launcher
-    metrics = train(
-        apply_train_options(
-            cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr
-        )
+    cfg = apply_train_options(
+        cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr
     )
+    try:
+        metrics = train(cfg)
+    except (KeyboardInterrupt, SyntaxError) as error:
+        if isinstance(hidden_error(error), KeyboardInterrupt):
+            raise KeyboardInterrupt(describe_resumption(cfg.work_dir)) from error
+        raise
     if args.out and is_main_process():
         dump(metrics, args.out)
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -1,15 +1,15 @@
 """Search galleries from a web page on this machine. Create them with tools/search.py index."""
 
 import argparse
-import sys
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search.web import EXAMPLES, Galleries, UploadLimits, serve
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('galleries', nargs='+', metavar='GALLERY', help='folder of a gallery; the page offers all')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine)')
     parser.add_argument('--port', type=int, help='port to listen on (default: the first free one from 7860)')
@@ -29,17 +29,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Serve the page until Ctrl-C; return 2 if it cannot be served."""
+def main(argv: list[str] | None = None) -> None:
+    """Serve the page until Ctrl-C."""
     args = parse_args(argv)
-    try:
-        limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
-        serve(Galleries.load(args.galleries, args.checkpoint, args.device, limits), args.host, args.port, args.examples)
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        print(f'web_demo.py: {error}', file=sys.stderr)
-        return 2
-    return 0
+    limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
+    serve(Galleries.load(args.galleries, args.checkpoint, args.device, limits), args.host, args.port, args.examples)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_command(main)

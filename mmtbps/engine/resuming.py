@@ -7,7 +7,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmtbps.core.checkpoint import load_checkpoint_file, newest_good
 
-__all__ = ['find_resumable', 'load_files_safely']
+__all__ = ['describe_resumption', 'find_resumable', 'load_files_safely']
 
 
 def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
@@ -37,6 +37,12 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
     if pointer is None or Path(pointer).name == found.name:
         return found, ''
     return found, f'last_checkpoint names {pointer}, but the newest whole checkpoint is {found.name}.'
+
+
+def describe_resumption(work_dir: str | os.PathLike) -> str:
+    """Say how the run of a folder can be gone on with, for someone who has interrupted it."""
+    found, note = find_resumable(work_dir)
+    return note if found is None else f'To go on from {found.name}, add: --resume --work-dir {work_dir}'
 
 
 def _read_pointer(folder: Path) -> str | None:

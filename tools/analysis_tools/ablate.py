@@ -8,12 +8,13 @@ from pathlib import Path
 
 from mmtbps.apis.studies import Study, format_table, run_study, summarise
 from mmtbps.apis.studies.plot import draw_study
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('study', help='study file, such as configs/_studies_/cm-moco_vs_baseline.py')
     parser.add_argument('--data-set', help="one that the study has variants for (default: the study's first)")
     parser.add_argument(
@@ -54,4 +55,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -7,10 +7,12 @@ from importlib import import_module
 from benchmarks import COMMANDS
 from benchmarks.common import environment, format_figures
 
+from mmtbps.core.commands import EPILOG, run_command
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     commands = parser.add_subparsers(dest='command', required=True)
     for name, text in COMMANDS.items():
         module = import_module(f'benchmarks.{name}')
@@ -40,4 +42,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

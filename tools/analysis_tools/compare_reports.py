@@ -9,12 +9,15 @@ import json
 
 from mmtbps.apis.reports.comparison import compare_reports, format_comparison
 from mmtbps.apis.reports.files import load_report
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('a', help='folder of report A')
     parser.add_argument('b', help='folder of report B')
     parser.add_argument('--samples', type=int, default=10_000, help='samples of the bootstrap (default: %(default)s)')
@@ -40,4 +43,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -2,12 +2,13 @@
 
 import argparse
 
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.visualization import draw_embedding_map
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('features', help='file that tools/test.py --dump wrote (.npz)')
     parser.add_argument('out', help='picture to write')
     parser.add_argument('--method', choices=['pca', 'tsne'], default='pca', help='projection (default: pca)')
@@ -18,4 +19,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -9,6 +9,7 @@ import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.options import ranking_settings
 from mmtbps.apis.provenance import check_provenance
 from mmtbps.apis.reports.writer import write_report
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 from mmtbps.evaluation import load_features, score_directions
 from mmtbps.evaluation.functional import summarize
@@ -18,7 +19,7 @@ from mmtbps.registry import RERANKERS
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('features', help='file of tools/test.py --dump (.npz)')
     parser.add_argument(
         '--config',
@@ -55,4 +56,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search import ModelEncoder
 from mmtbps.search.saliency import compute_saliency, smooth
 from mmtbps.toy import draw_image, sample_person, sample_shots, stream
@@ -52,7 +53,9 @@ def point(encoder: ModelEncoder, attribute: str, noun: str, count: int) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--count', type=int, default=120, help='how many pedestrians (default: 120)')
@@ -63,4 +66,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -18,6 +18,7 @@ from open_clip import CLIP, ClipLoss, CLIPTextCfg, CLIPVisionCfg
 from safetensors.torch import save
 from torch import Tensor
 
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 from mmtbps.datasets import CLIPTokenizer
 
@@ -127,7 +128,9 @@ def match_rate(model: CLIP, rng: np.random.Generator, size: int = 256) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('out', nargs='?', default='data/shapes_clip', help="folder for weights and open_clip's config")
     parser.add_argument('--steps', type=int, default=400)
     parser.add_argument('--batch-size', type=int, default=64)
@@ -145,4 +148,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

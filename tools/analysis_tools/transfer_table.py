@@ -5,6 +5,7 @@ import json
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.transfer import format_transfers, run_transfers
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 from mmtbps.engine.config_checks import read_config
 
@@ -13,7 +14,7 @@ DATA = [f'mmtbps::_base_/datasets/{name}.py' for name in ('cuhk_pedes', 'icfg_pe
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument(
         '--model', nargs=2, action='append', required=True, metavar=('CONFIG', 'CHECKPOINT'), help='once per model'
     )
@@ -36,4 +37,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

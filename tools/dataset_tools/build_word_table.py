@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotation import SPLITS
 from mmtbps.datasets.verify import datasets_of_config
@@ -18,7 +19,7 @@ from mmtbps.models.clip.weights import read_model_config
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('out', help='table to write, .npz or .safetensors')
     parser.add_argument(
         'sources', nargs='*', help='configs, or CLASS=FOLDER such as CUHKPEDES=data/CUHK-PEDES; their words are joined'
@@ -76,4 +77,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

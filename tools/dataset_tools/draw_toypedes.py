@@ -2,13 +2,16 @@
 
 import argparse
 
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.toy import WORDINGS
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument('root', nargs='?', default='data/toypedes', help='data root to draw into')
     parser.add_argument('--num-train-ids', type=int, default=2500, help='identities of the training split')
     parser.add_argument('--num-val-ids', type=int, default=100, help='identities of the validation split')
@@ -28,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from toy_parser import parse_caption
 
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.datasets import ToyPEDES
 from mmtbps.evaluation.functional import rank_metrics
 from mmtbps.toy import COLORS, Person, read_spec, sample_person, sample_shots, visible_parts
@@ -64,7 +65,7 @@ def shown_attributes(person: Person, parts: list[str]) -> dict[str, str]:
 
 def main() -> None:
     """Run the tool."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('root', nargs='?', default='data/toypedes', help='a drawn ToyPEDES')
     args = parser.parse_args()
     spec = read_spec(args.root)
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

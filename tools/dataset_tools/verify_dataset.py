@@ -2,20 +2,20 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.verify import config_of_class, datasets_of_config, format_report, verify_dataset
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('source', help='config file, or class of the data set such as CUHKPEDES')
     parser.add_argument('data_root', nargs='?', help='folder of the data set, if a class is given')
     parser.add_argument('--json', metavar='OUT', help='write the reports to this file')
@@ -45,13 +45,14 @@ def find_datasets(args: argparse.Namespace) -> list[TBPSDataset]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the tool; return 1 if the data set has faults, 2 after an error."""
+    """Run the tool; return 1 if the data set has faults."""
     args = parse_args(argv)
     try:
         datasets = find_datasets(args)
     except (TypeError, ValueError) as error:
-        print(f'{args.source}: {error}\nArguments of a class are given by --cfg-options key=value.', file=sys.stderr)
-        return 2
+        raise ValueError(
+            f'{args.source}: {error} Arguments of a class are given by --cfg-options key=value.'
+        ) from error
     reports = [verify_dataset(dataset, args.workers) for dataset in datasets]
     print('\n'.join(format_report(report) for report in reports))
     if args.json:
@@ -61,4 +62,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_command(main)

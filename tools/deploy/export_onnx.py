@@ -7,6 +7,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.deploy import ONNXEncoder, compare_encoders, evaluate_encoder, export_onnx, quantize_onnx
 from mmtbps.registry import DATASETS
 from mmtbps.search import Encoder, ModelEncoder
@@ -15,7 +16,7 @@ from mmtbps.toy import draw_samples
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('out', help='folder for image.onnx, text.onnx and model.json')
@@ -60,4 +61,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

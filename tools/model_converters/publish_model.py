@@ -3,12 +3,13 @@
 import argparse
 
 from mmtbps.converters import publish_checkpoint
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.models import DualStreamRetriever
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('in_file', help='checkpoint to read')
     parser.add_argument('out_file', help='name of the file to write; model.pth becomes model-0123abcd.pth')
     parser.add_argument(
@@ -32,4 +33,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

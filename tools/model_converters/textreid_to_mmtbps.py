@@ -11,13 +11,14 @@ from torch import Tensor
 
 from mmtbps.converters.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
 from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights
+from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
 from mmtbps.datasets import WordTokenizer
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('src', help='checkpoint to read')
     parser.add_argument('dst', help='checkpoint to write')
     parser.add_argument(
@@ -92,4 +93,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_command(main)

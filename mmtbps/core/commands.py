@@ -1,0 +1,69 @@
+"""What all commands have in common: a mistake of the user prints one paragraph."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ['EPILOG', 'hidden_error', 'paragraph_of', 'run_command', 'told_in_a_paragraph']
+
+EPILOG = 'After an error, --traceback shows where in the code it came up.'
+
+# What our checks and those of the libraries below raise on bad input. Others are faults of the code.
+_TOLD = (ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
+
+
+def run_command(main: Callable[[], int | None]) -> None:
+    """Run the ``main`` of a tool; its errors are told in a paragraph unless the command line has ``--traceback``.
+
+    Args:
+        main: Reads ``sys.argv``; returns the exit code, or None for 0.
+    """
+    traceback = '--traceback' in sys.argv
+    sys.argv[:] = [argument for argument in sys.argv if argument != '--traceback']
+    with told_in_a_paragraph(Path(sys.argv[0]).name, traceback):
+        code = main()
+    if code:
+        sys.exit(code)
+
+
+@contextmanager
+def told_in_a_paragraph(tool: str, traceback: bool = False) -> Iterator[None]:
+    """Print an error as one paragraph and exit with code 2; after Ctrl-C exit with code 130.
+
+    Args:
+        tool: Name of the command, printed in front.
+        traceback: Whether to let errors through, so that Python prints where they come from. Defaults to False.
+
+    Raises:
+        SystemExit: After an error or Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        print(f'\n{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
+        raise SystemExit(130) from None
+    except _TOLD as error:
+        if traceback:
+            raise
+        print(f'{tool}: {paragraph_of(error)}', file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def hidden_error(error: BaseException) -> BaseException:
+    """Give the error behind one: MMEngine calls whatever comes up while it formats a config a SyntaxError."""
+    if isinstance(error, SyntaxError) and 'Failed to format the config' in str(error):
+        return error.__context__ or error
+    return error
+
+
+def paragraph_of(error: BaseException) -> str:
+    """Give the message of an error in one paragraph."""
+    error = hidden_error(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])  # its str() is a repr
+    elif isinstance(error, SyntaxError) and error.filename:
+        text = f'{error.filename}, line {error.lineno}: {error.msg}'
+    else:
+        text = str(error)
+    return ' '.join(text.split()) or type(error).__name__
