@@ -25,6 +25,7 @@ default_hooks = dict(
         save_best='t2i/R@1',
         rule='greater',
     ),
+    exact_resume=dict(type='ExactResumeHook'),
     score_resumed_epoch=dict(type='ScoreResumedEpochHook'),
 )
 

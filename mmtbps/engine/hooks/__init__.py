@@ -4,6 +4,7 @@ from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
+from .exact_resume_hook import ExactResumeHook
 from .finite_loss_hook import FiniteLossHook
 from .fit_weights import FitWeightsHook
 from .loader_workers_hook import LoaderWorkersHook
@@ -20,6 +21,7 @@ __all__ = [
     'CollapseHook',
     'DatasetMetaHook',
     'EpochSeedHook',
+    'ExactResumeHook',
     'FiniteLossHook',
     'FitWeightsHook',
     'LoaderWorkersHook',
