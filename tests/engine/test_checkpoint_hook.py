@@ -193,3 +193,13 @@ def test_weights_alone_cannot_be_resumed_from(tmp_path, monkeypatch):
     assert found is None
     assert 'It has best_planned_score_epoch_1.pth, which hold weights alone' in note
     assert find_resumable(tmp_path / 'nothing')[0] is None
+
+
+def test_what_a_kill_left_between_a_write_and_a_removal_goes_at_the_next_start(tmp_path, monkeypatch):
+    build(tmp_path / 'a', monkeypatch, epochs=2, max_keep_ckpts=9).train()
+    build(tmp_path / 'a', monkeypatch, epochs=3, load_from=str(tmp_path / 'a/epoch_2.pth')).train()
+    for name in ('epoch_1.pth', 'best_planned_score_epoch_1.pth', 'mine.pth'):
+        (tmp_path / 'a' / name).write_bytes((tmp_path / 'a/epoch_3.pth').read_bytes())
+    build(tmp_path / 'a', monkeypatch, epochs=4, load_from=str(tmp_path / 'a/epoch_3.pth')).train()
+
+    assert names(tmp_path / 'a') == ['best_planned_score_epoch_4.pth', 'epoch_4.pth', 'mine.pth']

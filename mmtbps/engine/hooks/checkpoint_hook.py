@@ -1,5 +1,6 @@
 """Checkpoints as transactions."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,41 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.best_ckpt_path = self._own(self.best_ckpt_path)
         elif self.save_best is not None:
             self.best_ckpt_path_dict = {key: self._own(path) for key, path in self.best_ckpt_path_dict.items()}
+        goes_on = runner._resume and self._own(str(runner._load_from)) is not None
+        if goes_on and is_main_process() and 'last_ckpt' in runner.message_hub.runtime_info:
+            self._remove_orphans(runner)
+
+    def _remove_orphans(self, runner: Runner) -> None:
+        """Remove what a run that was killed between a write and a removal has left: older than what replaced it."""
+        kept = {*map(int, getattr(self, 'keep_ckpt_ids', ())), self._number(runner.message_hub.get_info('last_ckpt'))}
+        files = self._numbered('')
+        if self.max_keep_ckpts > 0 and kept & files.keys():
+            newest = max(kept & files.keys())
+            self._remove(runner, [path for number, path in files.items() if number < newest and number not in kept])
+        for key in self.key_indicators if self.save_best is not None else ():
+            several = len(self.key_indicators) > 1
+            best = self.best_ckpt_path_dict[key] if several else self.best_ckpt_path
+            files = self._numbered(f'best_{key}_'.replace('/', '_'))
+            if best is not None and Path(best).exists():
+                self._remove(runner, [path for number, path in files.items() if number < self._number(best)])
+
+    def _numbered(self, prefix: str) -> dict[int, Path]:
+        """Files of this run's folder whose names have this beginning and then the hook's template, by number."""
+        before, _, after = self.filename_tmpl.partition('{}')
+        pattern = re.compile(re.escape(f'{prefix}{before}') + r'(\d+)' + re.escape(after))
+        matches = [(pattern.fullmatch(path.name), path) for path in Path(str(self.out_dir)).iterdir()]
+        return {int(match[1]): path for match, path in matches if match}
+
+    @staticmethod
+    def _number(path: str) -> int:
+        """The last number in the name of a file; -1 if there is none."""
+        return int((re.findall(r'\d+', Path(path).stem) or ['-1'])[-1])
+
+    @staticmethod
+    def _remove(runner: Runner, paths: list[Path]) -> None:
+        for path in paths:
+            runner.logger.info(f'Removed {path.name}, which an interrupted run had replaced.')
+            path.unlink()
 
     def _own(self, path: str | None) -> str | None:
         """The path, if it is in the folder of this run, from which alone files are removed."""
