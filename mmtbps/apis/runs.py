@@ -15,6 +15,7 @@ from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.resuming import find_resumable, load_files_safely
+from mmtbps.engine.run_folder import sole_run
 
 from .downloads import explained_downloads
 from .options import add_feature_dump
@@ -85,13 +86,15 @@ def train(cfg: Config) -> dict[str, float]:
         The metrics on the test set; empty if the config has none.
 
     Raises:
+        FileExistsError: If the work directory holds another run.
         FileNotFoundError: If pretrained weights cannot be downloaded.
+        RuntimeError: If another process is training in the work directory.
         ValueError: If a checkpoint to start or to resume from does not fit the model.
     """
     runner = build_runner(cfg)
     _compile_model(runner)
     tested = runner.test_loop is not None  # built here: what is wrong with the test set shows before the training
-    with explained_downloads(cfg):
+    with sole_run(runner.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
         runner.train()
     if not tested:
         return {}

@@ -1,0 +1,52 @@
+"""One folder, one run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from mmengine.dist import is_main_process
+
+__all__ = ['sole_run']
+
+
+@contextmanager
+def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None = None) -> Iterator[None]:
+    """Keep a run's folder for it: refuse one that holds another run, and keep other processes out meanwhile.
+
+    Args:
+        work_dir: The folder.
+        resumed_from: The checkpoint that the run goes on from. Defaults to None: it is a new run.
+
+    Raises:
+        FileExistsError: If the folder has checkpoints of another run.
+        RuntimeError: If another process is training there.
+    """
+    if not is_main_process():  # the first one speaks for all
+        yield
+        return
+    folder = Path(work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / '.run.lock', timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RuntimeError(
+            f'Another process is training in {work_dir}. Wait for it, or name another folder (--work-dir).'
+        ) from error
+    try:
+        _require_own(folder, resumed_from)
+        yield
+    finally:
+        lock.release()
+
+
+def _require_own(folder: Path, resumed_from: str | os.PathLike | None) -> None:
+    found = sorted(path.name for path in folder.glob('*.pth'))
+    own = resumed_from is not None and Path(resumed_from).absolute().parent == folder.absolute()
+    if found and not own:
+        raise FileExistsError(
+            f'{folder} holds another run ({", ".join(found[:3])}). Go on with it (--resume), name another folder '
+            '(--work-dir), or move it away.'
+        )
