@@ -1,6 +1,5 @@
 import importlib.util
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -198,13 +197,13 @@ def test_tool_takes_arguments_of_the_class(tool, cuhk_root, capsys):
         (['CUHKPEDE', '.'], 'no data set .*CUHKPEDES'),
         (['ResNet', '.'], 'no data set'),
         (['CIFAR10', '.'], 'no data set'),
-        (['PersonCaptions', '.'], "'ann_file'.*\n.*--cfg-options"),
+        (['PersonCaptions', '.'], "'ann_file'.*--cfg-options"),
         (['CUHKPEDES', '.', '--cfg-options', 'anfile=a.json'], "'anfile'"),
     ],
 )
-def test_tool_says_what_is_wrong_with_the_command_line(tool, arguments, message, capsys):
-    assert tool.main(arguments) == 2
-    assert re.search(message, capsys.readouterr().err)
+def test_tool_says_what_is_wrong_with_the_command_line(tool, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tool.main(arguments)
 
 
 def test_tool_tells_a_class_from_a_config_file(tool, capsys):
