@@ -33,6 +33,8 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize('test', examples())
 def test_example(test, folder, monkeypatch):
     monkeypatch.chdir(folder)
+    # MMPretrain's bar is printed or not, by what ran before.
+    monkeypatch.setattr('mmpretrain.apis.base.track', lambda items, *_, **__: items)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     report = []
     runner.run(test, out=report.append, clear_globs=False)

@@ -49,7 +49,6 @@ class TextToPersonInferencer(BaseInferencer):
 
     Example:
         >>> inferencer = TextToPersonInferencer('config.py', 'crops/', pretrained='best.pth')
-        >>> inferencer.show_progress = False
         >>> inferencer('a woman in a red coat', topk=5, show_dir='shown')[0][0]['path']
         '.../crops/...png'
     """
