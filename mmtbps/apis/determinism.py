@@ -9,9 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
+
+from mmtbps.core.distributed import unwrap
 
 from .runs import build_runner
 
@@ -44,7 +45,7 @@ class _Recorder(Hook):
         for name, value in (outputs or {}).items():
             self.trace.append((f'iteration {runner.iter + 1}, {name}', float(value)))
         if runner.iter + 1 >= self.iterations:
-            model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model = unwrap(runner.model)
             self.trace += [(f'weight {name}', _digest(value)) for name, value in model.state_dict().items()]
             raise _Enough
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.distributed import unwrap
 from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
@@ -111,7 +111,7 @@ def _compile_model(runner: Runner) -> None:
     """
     settings = runner.cfg.pop('compile', None)
     if settings is not None and settings is not False:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         model.compile(**({} if settings is True else settings))
         runner.logger.info('The model is compiled in its first two training steps, which may take minutes.')
 

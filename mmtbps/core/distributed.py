@@ -1,11 +1,14 @@
-"""Gather a batch's tensors over all processes, in rank order."""
+"""Gather a batch's tensors over all processes, in rank order; the model inside a wrapper."""
+
+from typing import Any
 
 import torch
 import torch.distributed.nn
 from mmengine import dist
+from mmengine.model import is_model_wrapper
 from torch import Tensor
 
-__all__ = ['gather', 'gather_with_gradient', 'require_equal_shapes']
+__all__ = ['gather', 'gather_with_gradient', 'require_equal_shapes', 'unwrap']
 
 
 def gather(values: Tensor) -> Tensor:
@@ -64,3 +67,8 @@ def gather_with_gradient(values: Tensor) -> Tensor:
         return values
     require_equal_shapes(values)
     return torch.cat(torch.distributed.nn.all_gather(values))
+
+
+def unwrap(model: Any) -> Any:
+    """Give the model itself, out of DistributedDataParallel and its kin."""
+    return model.module if is_model_wrapper(model) else model

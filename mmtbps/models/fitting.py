@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmtbps.core.checkpoint import unwrap_weights
+from mmtbps.core.distributed import unwrap
 
 from .clip.positions import GRID, fit_positions
 
@@ -99,7 +99,7 @@ def fit_weights(
         >>> fit_weights(model, {'model': {f'module.{name}': value for name, value in model.state_dict().items()}})
         []
     """
-    net: Any = model.module if is_model_wrapper(model) else model
+    net = unwrap(model)
     weights = unwrap_weights(checkpoint, source)
     ignored = _matching({*weights, *net.state_dict()}, ignore)
     for name in ignored & weights.keys():

@@ -1,15 +1,13 @@
 """Notice embeddings that are all alike."""
 
-from typing import Any
-
 import torch
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.registry import HOOKS
 
 __all__ = ['CollapseHook', 'embedding_spread']
@@ -64,7 +62,7 @@ class CollapseHook(Hook):
             data_batch: The batch.
             outputs: Logged losses of the iteration.
         """
-        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         pairs = getattr(model, 'latest_pairs', None)
         if not self.every_n_train_iters(runner, self.interval) or pairs is None or len(pairs.image) < 2:
             return

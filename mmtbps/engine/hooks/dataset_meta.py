@@ -5,9 +5,9 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.core.files import write_atomically
 from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
@@ -43,7 +43,7 @@ class DatasetMetaHook(Hook):
         The words are written here, after a resumed run was checked against its checkpoint.
         """
         train_set = runner.train_dataloader.dataset
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         for name, head in getattr(model, 'heads', {}).items():
             classes = getattr(head, 'num_classes', None)
             if classes is not None and train_set.num_classes > classes:

@@ -9,11 +9,11 @@ import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from torch import Tensor
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.core.files import write_atomically
 from mmtbps.registry import HOOKS
 
@@ -64,7 +64,7 @@ class FiniteLossHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Keep the running statistics, which the forward pass moves, if an iteration may be left out."""
         if self.skip:
-            buffers = _unwrap(runner).named_buffers()
+            buffers = unwrap(runner.model).named_buffers()
             self._buffers = {name: buffer.clone() for name, buffer in buffers if not name.startswith('queue.')}
 
     def after_train_iter(
@@ -95,7 +95,7 @@ class FiniteLossHook(Hook):
                 'these files; default_hooks.finite_loss.skip=N leaves out up to N such iterations.'
             )
         runner.message_hub.update_info('skipped_iterations', skipped + 1)
-        model = _unwrap(runner)
+        model = unwrap(runner.model)
         for name, buffer in self._buffers.items():
             model.get_buffer(name).copy_(buffer)
         if hasattr(model, 'queue'):
@@ -121,10 +121,6 @@ class FiniteLossHook(Hook):
                 f'is {broken[0]}. They are not saved, and the last checkpoint is good. Lower the learning rate or clip '
                 'gradients (optim_wrapper.clip_grad).'
             )
-
-
-def _unwrap(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _anywhere(found: bool) -> bool:
@@ -160,7 +156,7 @@ def _put_aside(runner: Runner, data_batch: Any, outputs: Mapping[str, Any]) -> P
     if is_main_process():
         content = io.BytesIO()
         state = dict(
-            state_dict=weights_to_cpu(_unwrap(runner).state_dict()),
+            state_dict=weights_to_cpu(unwrap(runner.model).state_dict()),
             optimizer_state=runner.optim_wrapper.state_dict(),
             losses={name: float(value) for name, value in outputs.items()},
             files=_files(data_batch),

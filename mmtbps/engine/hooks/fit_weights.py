@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.models import fit_weights
 from mmtbps.registry import HOOKS
 
@@ -47,7 +47,7 @@ class FitWeightsHook(Hook):
         train_set = dataset_of(runner._train_loop)
         trained = train_set is not None and runner.iter > 0  # what comes now is the best epoch
         source = str(runner._load_from or 'The checkpoint') if not trained else 'The best epoch'
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         if train_set is None:
             lines = fit_weights(model, checkpoint, 'inference', source)
         elif runner._resume or trained:

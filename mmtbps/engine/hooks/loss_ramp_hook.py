@@ -2,9 +2,9 @@
 
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.registry import HOOKS
 
 __all__ = ['LossRampHook']
@@ -34,7 +34,7 @@ class LossRampHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Remember the weight of the config."""
-        heads = (runner.model.module if is_model_wrapper(runner.model) else runner.model).heads
+        heads = unwrap(runner.model).heads
         if self.head not in heads:
             raise ValueError(f'LossRampHook: the retriever has no head {self.head!r}, only {sorted(heads)}')
         self._ramped = heads[self.head]

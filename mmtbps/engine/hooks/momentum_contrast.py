@@ -1,9 +1,9 @@
 """Base of the hooks that move the state of a retriever with momentum keys."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.core.distributed import unwrap
 from mmtbps.models import CMMoCoRetriever
 
 __all__ = ['MomentumContrastHook']
@@ -27,7 +27,7 @@ class MomentumContrastHook(Hook):
         Raises:
             TypeError: If the model has no momentum keys.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         if not isinstance(model, CMMoCoRetriever):
             raise TypeError(
                 f'{type(self).__name__} needs a CMMoCoRetriever, got {type(model).__name__}; '
