@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import DictAction
@@ -11,7 +12,8 @@ import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search import MetadataSource, Searcher
 from mmtbps.search.answers import draw_answers, format_answer, read_sentences, write_answers
-from mmtbps.search.shard_set import read_shard_manifest
+from mmtbps.search.encoders.rebuild import rebuild_encoder
+from mmtbps.search.shard_set import SHARD_MANIFEST, read_shard_manifest
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -33,6 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     index.add_argument('--batch-size', type=int, default=64, help='images per batch (default: %(default)s)')
     index.add_argument('--workers', type=int, default=2, help='processes that load images (default: %(default)s)')
     index.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+    add_trust(index)
 
     query = commands.add_parser('query', help='find images')
     query.set_defaults(run=run_query)
@@ -52,11 +55,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--onnx', metavar='FOLDER', help='run this exported model instead of the one stored in the gallery'
     )
     query.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+    add_trust(query)
+    add_index_options(query)
 
     remove = commands.add_parser('remove', help='remove images from a gallery; the files stay')
     remove.set_defaults(run=run_remove)
     remove.add_argument('gallery', help='folder of the gallery')
     remove.add_argument('paths', nargs='+', help='image files or folders')
+    add_trust(remove)
+    add_index_options(remove)
     # argparse takes no more words for a list that may be empty once an option has come.
     args, rest = parser.parse_known_args(argv)
     words = {'index': 'images', 'query': 'sentences'}.get(args.command)
@@ -67,22 +74,39 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add the option that allows data to name classes of a module."""
+    parser.add_argument(
+        '--trust', metavar='MODULE', action='append', default=[],
+        help="import this module, which classes of the gallery's model are from; may be repeated",
+    )  # fmt: skip
+
+
+def add_index_options(parser: argparse.ArgumentParser) -> None:
+    """Add the option that gives a stored index what a gallery does not decide."""
+    parser.add_argument(
+        '--index-options', nargs='+', action=DictAction, default={},
+        help='arguments of the index that the gallery does not decide, such as uri=http://host:19530',
+    )  # fmt: skip
+
+
 def exported_model(args: argparse.Namespace) -> dict[str, Any]:
     """The encoder that runs the graphs of ``--onnx``."""
-    return dict(type='ONNXEncoder', folder=args.onnx, device=args.device)
+    return dict(type='ONNXEncoder', folder=args.onnx, device=args.device, trusted_modules=args.trust)
 
 
 def run_index(args: argparse.Namespace) -> None:
     """Create or update a gallery."""
     kind = dict(args.index_options, type=args.index) if args.index else None
     if args.from_shards:
-        encoder = dict(read_shard_manifest(args.from_shards)['encoder'], device=args.device)
-        print(Searcher(encoder, kind).gallery.add_shards(args.from_shards, args.out))
+        file = Path(args.from_shards, SHARD_MANIFEST)
+        encoder = rebuild_encoder(read_shard_manifest(args.from_shards), file, args.device, trusted_modules=args.trust)
+        print(Searcher(encoder, kind, trusted_modules=args.trust).gallery.add_shards(args.from_shards, args.out))
         return
     if not args.images or not (args.onnx or (args.config and args.checkpoint)):
         raise ValueError('index needs images with --config and --checkpoint or with --onnx, or else --from-shards.')
     if args.onnx:
-        searcher = Searcher(exported_model(args), kind)
+        searcher = Searcher(exported_model(args), kind, trusted_modules=args.trust)
     else:
         searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
@@ -97,7 +121,7 @@ def run_query(args: argparse.Namespace) -> None:
     if bool(sentences) == bool(args.image):
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
     encoder = exported_model(args) if args.onnx else None
-    searcher = Searcher.load(args.gallery, encoder, args.checkpoint, args.device)
+    searcher = Searcher.load(args.gallery, encoder, args.checkpoint, args.device, args.index_options, args.trust)
     topk = max(1, min(10, len(searcher))) if args.topk is None else args.topk
     options = dict(topk=topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
     if args.image:
@@ -120,7 +144,7 @@ def run_query(args: argparse.Namespace) -> None:
 
 def run_remove(args: argparse.Namespace) -> None:
     """Remove images from a gallery."""
-    searcher = Searcher.load(args.gallery)
+    searcher = Searcher.load(args.gallery, index=args.index_options, trusted_modules=args.trust)
     print(f'{searcher.gallery.remove(args.paths)} images removed, {len(searcher)} left')
 
 

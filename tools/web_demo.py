@@ -2,6 +2,8 @@
 
 import argparse
 
+from mmengine.config import DictAction
+
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search.web import EXAMPLES, Galleries, UploadLimits, serve
@@ -26,6 +28,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--checkpoint', help='weights of the model, if they have been moved')
     parser.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+    parser.add_argument(
+        '--trust', metavar='MODULE', action='append', default=[],
+        help="import this module, which classes of the galleries' models are from; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        '--index-options', nargs='+', action=DictAction, default={},
+        help='arguments of the indexes that a gallery does not decide, such as uri=http://host:19530',
+    )  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -33,7 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     """Serve the page until Ctrl-C."""
     args = parse_args(argv)
     limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
-    serve(Galleries.load(args.galleries, args.checkpoint, args.device, limits), args.host, args.port, args.examples)
+    galleries = Galleries.load(args.galleries, args.checkpoint, args.device, limits, args.index_options, args.trust)
+    serve(galleries, args.host, args.port, args.examples)
 
 
 if __name__ == '__main__':

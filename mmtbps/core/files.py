@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-__all__ = ['AtomicLocalBackend', 'file_sha256', 'remove_leftovers', 'sync_folder', 'write_atomically']
+__all__ = ['AtomicLocalBackend', 'file_inside', 'file_sha256', 'remove_leftovers', 'sync_folder', 'write_atomically']
 
 _UNFINISHED = '.unfinished'
 
@@ -62,6 +62,24 @@ def remove_leftovers(folder: str | os.PathLike) -> list[str]:
     for path in found:
         path.unlink(missing_ok=True)
     return [path.name for path in found]
+
+
+def file_inside(folder: str | os.PathLike, name: object, source: str) -> Path:
+    """Give the file that data name in their own folder; it need not exist.
+
+    Args:
+        folder: The folder.
+        name: What the data say, a path relative to the folder.
+        source: Where they say it, for the message.
+
+    Raises:
+        ValueError: If the file is not in the folder: absolute paths, ``..`` and links to other places are refused.
+    """
+    if isinstance(name, str) and name and '\0' not in name and not Path(name).is_absolute():
+        path = Path(folder) / name
+        if '..' not in path.relative_to(folder).parts and path.resolve().is_relative_to(Path(folder).resolve()):
+            return path
+    raise ValueError(f'{source} names the file {name!r}, which is not in the folder {folder}; such files are not read.')
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -10,7 +10,7 @@ from mmtbps.core.files import file_sha256, write_atomically
 __all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
 
 IMAGE_GRAPH, TEXT_GRAPH, MANIFEST = 'image.onnx', 'text.onnx', 'model.json'
-_FORMAT = 'mmtbps-onnx-1'
+_FORMAT = 'mmtbps-onnx-2'
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Bundle:
         vocabulary: The word of every id, or None if the vocabulary of the tokenizer is fixed.
         pad_id: Id that pads the shorter sentences of a batch.
         fingerprint: Fingerprint of the model, see :class:`mmtbps.search.Fingerprint`.
-        default_scope: Scope of MMEngine in which the configs are built. Defaults to ``'mmtbps'``.
+        modules: Modules that classes of the configs are from, if these are not of the libraries.
     """
 
     image_size: tuple[int, int]
@@ -39,7 +39,7 @@ class Bundle:
     vocabulary: list[str] | None
     pad_id: int
     fingerprint: dict[str, str]
-    default_scope: str = 'mmtbps'
+    modules: list[str]
 
     def save(self, folder: str | Path) -> None:
         """Write ``model.json``; the graphs must exist already."""
@@ -84,9 +84,12 @@ class Bundle:
             stored = json.loads((folder / MANIFEST).read_text(encoding='utf-8'))
             if stored['format'] != _FORMAT:
                 raise ValueError(f'its format is {stored["format"]!r}, not {_FORMAT!r}')
-            hashes = {stored[graph]['file']: stored[graph]['sha256'] for graph in ('image_graph', 'text_graph')}
+            hashes = {
+                IMAGE_GRAPH: stored['image_graph']['sha256'],
+                TEXT_GRAPH: stored['text_graph']['sha256'],
+            }
             bundle = cls(**{field.name: stored[field.name] for field in fields(cls)})
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f'{folder / MANIFEST} cannot be read ({error!r}); export the model again.') from error
         for name, expected in hashes.items():
             if file_sha256(folder / name) != expected:

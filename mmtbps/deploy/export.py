@@ -66,7 +66,7 @@ def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> 
     with _beside(out_dir) as folder:
         _trace(encoder, folder, images[0], sentences[:2], opset)
         _describe(encoder, images[0]).save(folder)
-        agreement = compare_encoders(encoder, ONNXEncoder(folder), images, sentences)
+        agreement = compare_encoders(encoder, ONNXEncoder(folder, trusted_modules=encoder.modules), images, sentences)
         if min(agreement.image_cosine, agreement.text_cosine) < _LEAST_COSINE or agreement.same_order < 1:
             raise RuntimeError(
                 f'The exported graphs do not reproduce the model ({agreement}); nothing was written to {out_dir}. '
@@ -167,4 +167,5 @@ def _describe(encoder: ModelEncoder, image: np.ndarray) -> Bundle:
         vocabulary=encoder.tokenizer.vocabulary,
         pad_id=encoder.tokenizer.pad_id,
         fingerprint=encoder.fingerprint.to_dict(),
+        modules=encoder.modules,
     )

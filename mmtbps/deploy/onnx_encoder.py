@@ -9,13 +9,14 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmtbps.data_configs import ConfigReader
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.models.data_preprocessor import pad_tokens
-from mmtbps.registry import ENCODERS, MODELS, TOKENIZER
+from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
 from mmtbps.search import Encoder, Fingerprint
 from mmtbps.search.encoders.model_encoder import PipelineLoader, prepare_images
 
-from .bundle import IMAGE_GRAPH, TEXT_GRAPH, Bundle
+from .bundle import IMAGE_GRAPH, MANIFEST, TEXT_GRAPH, Bundle
 
 __all__ = ['ONNXEncoder', 'import_deploy']
 
@@ -39,29 +40,42 @@ class ONNXEncoder(Encoder):
     """Encoder that runs the two graphs of an exported model with onnxruntime, without a torch network.
 
     It has the fingerprint of the exported model, so that either can search a gallery that the other indexed. An int8
-    model has a fingerprint of its own.
+    model has a fingerprint of its own. What the export's JSON says is checked and never run.
 
     Args:
         folder: Folder of the export.
         device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to ``'cpu'``, which every
             machine has.
         num_threads: Threads of onnxruntime. Defaults to None: one per core.
+        trusted_modules: Modules that tokenizer, transforms or preprocessor of the export are from, if these are not of
+            the libraries. Defaults to none, since importing a module runs its code.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ImportError: If onnxruntime is not installed.
-        ValueError: If a checksum differs, or onnxruntime does not support the device.
+        ImportError: If onnxruntime is not installed or a trusted module cannot be imported.
+        ValueError: If a checksum differs, onnxruntime does not support the device, or the JSON asks for a module that
+            is not trusted, a class that is not registered, or more than data may ask for.
     """
 
-    def __init__(self, folder: str | Path, device: str | torch.device = 'cpu', num_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        device: str | torch.device = 'cpu',
+        num_threads: int | None = None,
+        trusted_modules: Sequence[str] = (),
+    ) -> None:
         self.folder = Path(folder).absolute()
         self.bundle = bundle = Bundle.load(self.folder)
-        init_default_scope(bundle.default_scope)
-        self.tokenizer: Tokenizer = TOKENIZER.build(dict(bundle.tokenizer))
+        reader = ConfigReader(str(self.folder / MANIFEST), bundle.modules, trusted_modules)
+        tokenizer = reader.read(bundle.tokenizer, TOKENIZER, 'tokenizer')
+        pipeline = reader.read(bundle.pipeline, TRANSFORMS, 'pipeline')
+        preprocessor = reader.read(bundle.data_preprocessor, MODELS, 'data_preprocessor')
+        init_default_scope('mmtbps')
+        self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
         if bundle.vocabulary is not None:
             self.tokenizer.set_vocabulary(bundle.vocabulary)
-        self.image_loader = PipelineLoader(bundle.pipeline, self.tokenizer)
-        self.data_preprocessor = MODELS.build(dict(bundle.data_preprocessor))
+        self.image_loader = PipelineLoader(pipeline, self.tokenizer)
+        self.data_preprocessor = MODELS.build(preprocessor)
         self.preprocessing = dict(
             pipeline=bundle.pipeline, data_preprocessor=bundle.data_preprocessor, tokenizer=bundle.tokenizer
         )
@@ -83,6 +97,19 @@ class ONNXEncoder(Encoder):
     def describe(self) -> dict[str, Any]:
         """Return the config of this encoder: the folder of the export."""
         return dict(type='ONNXEncoder', folder=str(self.folder))
+
+    @classmethod
+    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'ONNXEncoder':
+        """Open the export that a gallery names; see :meth:`Encoder.rebuild`."""
+        folder = description.get('folder')
+        if not isinstance(folder, str):
+            raise ValueError(f'{reader.source}: encoder must name the folder of an export, got {folder!r}.')
+        return cls(folder, device, trusted_modules=reader.trusted)
+
+    @property
+    def modules(self) -> list[str]:
+        """Modules that the export needs; see :attr:`Encoder.modules`."""
+        return list(self.bundle.modules)
 
 
 def _session(file: Path, device: str | torch.device, num_threads: int | None) -> Any:

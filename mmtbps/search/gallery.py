@@ -1,12 +1,14 @@
 """A gallery: features and index, updated together."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from mmtbps.data_configs import ConfigReader, config_to_data, module_to_trust
 from mmtbps.registry import ENCODERS, INDEXES
 from mmtbps.version import __version__
 
@@ -22,14 +24,22 @@ from .update import apply_difference, compare, sole_writer
 
 __all__ = ['Gallery']
 
+# Arguments of an index that no gallery decides for its reader, and that none keeps.
+_ADDRESS, _SECRET = 'uri', 'token'
+
 
 class Gallery:
     """Images that can be searched: their features and a vector index, always updated together.
 
     Args:
         encoder: The encoder, or its config.
-        index: Config of a vector index, or its type alone. Defaults to None: the index of the loaded gallery, or
-            ``'ExactIndex'`` for a new one.
+        index: Config of a vector index, or its type alone; without a type, further arguments of the index of ``store``.
+            Defaults to None: the index of the stored gallery, or ``'ExactIndex'`` for a new one.
+        store: A stored gallery to continue. Defaults to None: an empty one in memory.
+        trusted_modules: Modules that a stored gallery may have imported. Defaults to none.
+
+    Raises:
+        ValueError: If the stored gallery was made by another model, or its index asks for more than data may.
 
     Attributes:
         encoder: The encoder.
@@ -37,11 +47,18 @@ class Gallery:
         vectors: The vector index.
     """
 
-    def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder | dict,
+        index: dict | str | None = None,
+        store: GalleryStore | None = None,
+        trusted_modules: Sequence[str] = (),
+    ) -> None:
         self.encoder: Encoder = ENCODERS.build(dict(encoder)) if isinstance(encoder, Mapping) else encoder
-        self._asked = dict(type=index) if isinstance(index, str) else index
+        self._asked = dict(type=index) if isinstance(index, str) else dict(index or {})
+        self._trusted = trusted_modules
         self.vectors: VectorIndex = ExactIndex()
-        self.use(GalleryStore(self.encoder.fingerprint))
+        self.use(GalleryStore(self.encoder.fingerprint) if store is None else store)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -165,11 +182,31 @@ class Gallery:
         self.encoder.fingerprint.require(store.fingerprint, f'The gallery {store.folder}')
         self.close()
         self.store = store
-        config = self._asked or store.extra.get('index') or dict(type='ExactIndex')
-        store.extra.update(index=dict(config), encoder=self.encoder.describe(), version=__version__)
+        config = self._index_config(store)
         self.vectors = INDEXES.build(dict(config))
+        kept, _ = config_to_data({key: value for key, value in config.items() if key != _SECRET}, INDEXES, 'index')
+        modules = sorted({*self.encoder.modules, *module_to_trust(type(self.vectors))})
+        store.extra = dict(index=kept, encoder=self.encoder.describe(), modules=modules, version=__version__)
         if store.num_rows:
             self._sync()
+
+    def _index_config(self, store: GalleryStore) -> dict[str, Any]:
+        """The index that was asked for, or the stored one, which is data."""
+        stored, asked = store.extra.get('index'), self._asked
+        if 'type' in asked:
+            return dict(asked)
+        if stored is None:
+            return dict(asked, type='ExactIndex')
+        reader = ConfigReader(f'{store.folder}/{MANIFEST}', trusted=self._trusted)
+        if not isinstance(stored, Mapping) or 'type' not in stored:
+            raise ValueError(f'{reader.source}: index must be an object with a type, got {stored!r:.80}. Index again.')
+        if stored.get(_ADDRESS) is not None and _ADDRESS not in asked:
+            raise ValueError(
+                f'{reader.source} says that the index is at {stored[_ADDRESS]!r}. An address in data is not followed: '
+                'give it yourself, --index-options uri=ADDRESS (index=dict(uri=...)), with a token if it needs one.'
+            )
+        own = {key: value for key, value in stored.items() if key not in (_ADDRESS, _SECRET)}
+        return dict(reader.read(own, INDEXES, 'index'), **asked)
 
     @contextmanager
     def _writing(self, out: str | Path | None = None) -> Iterator[None]:

@@ -9,12 +9,14 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmtbps.core.checks import positive
+from mmtbps.data_configs import registered
 from mmtbps.evaluation.functional.neighbors import largest
 from mmtbps.evaluation.rerankers import Reranker
 from mmtbps.registry import RERANKERS
 
 from .encoders import Encoder, ModelEncoder
 from .encoders.base import ImageSource
+from .encoders.rebuild import rebuild_encoder
 from .filters import WhereLike, parse_where
 from .gallery import Gallery
 from .indexes import RowFilter
@@ -22,7 +24,7 @@ from .listing import Images
 from .metadata import MetadataSource
 from .ranking import Ranking, rank, rerank
 from .results import CaptionResult, IndexReport, SearchResult
-from .store import GalleryStore
+from .store import MANIFEST, GalleryStore
 
 __all__ = ['Searcher']
 
@@ -37,6 +39,8 @@ class Searcher:
         encoder: The encoder, or its config.
         index: Config of a vector index, or its type alone. Defaults to None: the index of the loaded gallery, or
             ``'ExactIndex'`` for a new one.
+        store: A stored gallery to continue; :meth:`load` reads one. Defaults to None: an empty one in memory.
+        trusted_modules: Modules that a stored gallery may have imported. Defaults to none.
 
     Attributes:
         gallery: The images; its methods add and remove them.
@@ -49,8 +53,14 @@ class Searcher:
         '.../crops/...png'
     """
 
-    def __init__(self, encoder: Encoder | dict, index: dict | str | None = None) -> None:
-        self.gallery = Gallery(encoder, index)
+    def __init__(
+        self,
+        encoder: Encoder | dict,
+        index: dict | str | None = None,
+        store: GalleryStore | None = None,
+        trusted_modules: Sequence[str] = (),
+    ) -> None:
+        self.gallery = Gallery(encoder, index, store, trusted_modules)
 
     def __len__(self) -> int:
         """Number of images in the gallery."""
@@ -94,36 +104,34 @@ class Searcher:
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
         index: dict | str | None = None,
+        trusted_modules: Sequence[str] = (),
     ) -> 'Searcher':
-        """Open a saved gallery.
+        """Open a saved gallery. It may come from a stranger: what its files say is checked and never run.
 
         Args:
             folder: Folder of the gallery.
             encoder: The encoder of its features. Defaults to None: built from the config stored in the folder.
             checkpoint: File of the weights, if it has been moved. Defaults to None: the path stored in the folder.
             device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
-            index: Another vector index, which is built now. Defaults to None: the gallery's own.
+            index: Another vector index, which is built now; or, without a type, further arguments of the gallery's
+                own, such as ``dict(uri='http://host:19530')`` for one on a server: an address in the folder is not
+                followed. Defaults to None: the gallery's own.
+            trusted_modules: Modules that the gallery's own classes are from, such as ``['wardrobe']``, with all inside
+                them. Defaults to none, since importing a module runs its code.
 
         Returns:
             The searcher.
 
         Raises:
             FileNotFoundError: If the folder holds no gallery, or the weights are missing.
-            ValueError: If the gallery cannot be read, or its features come from another model.
+            ImportError: If a trusted module cannot be imported.
+            ValueError: If the gallery cannot be read, its features come from another model, or it needs a module that
+                is not trusted or the address of a server.
         """
         store = GalleryStore.load(folder)
         if encoder is None:
-            encoder = dict(store.extra['encoder'], device=device)
-            if checkpoint is not None:
-                encoder['checkpoint'] = str(checkpoint)
-            elif 'checkpoint' in encoder and not Path(encoder['checkpoint']).is_file():
-                raise FileNotFoundError(
-                    f'The weights that {folder} was made with are no longer at {encoder["checkpoint"]}. Give their '
-                    'new place (--checkpoint).'
-                )
-        searcher = cls(encoder, index)
-        searcher.gallery.use(store)
-        return searcher
+            encoder = rebuild_encoder(store.extra, Path(folder) / MANIFEST, device, checkpoint, trusted_modules)
+        return cls(encoder, index, store, trusted_modules)
 
     def index(
         self, images: Images, out: str | Path | None = None, metadata: MetadataSource | None = None, **options: Any
@@ -237,7 +245,8 @@ class Searcher:
 
 def _reranker(method: dict | str) -> Reranker:
     config = dict(type=method) if isinstance(method, str) else dict(method)
-    if isinstance(config.get('type'), str) and RERANKERS.get(config['type']) is None:
+    # The name may come from a visitor of a web page.
+    if isinstance(config.get('type'), str) and registered(RERANKERS, config['type']) is None:
         known = ', '.join(sorted(RERANKERS.module_dict))
         raise ValueError(f'There is no re-ranker {config["type"]!r}; known are {known}.')
     return RERANKERS.build(config)

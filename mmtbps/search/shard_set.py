@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.dist import all_gather_object, barrier, get_dist_info
 from mmengine.utils import ProgressBar
 
-from mmtbps.core.files import file_sha256, write_atomically
+from mmtbps.core.files import file_inside, file_sha256, write_atomically
 
 from .encoders import Encoder, Fingerprint
 from .extraction import encode_blocks, split_blocks
@@ -20,6 +20,7 @@ from .shards import Shard, read_shard, write_shard
 __all__ = ['SHARD_MANIFEST', 'extract_shards', 'read_shard_manifest', 'read_shard_set']
 
 SHARD_MANIFEST = 'manifest.json'
+_FORMAT = 2
 
 
 def extract_shards(
@@ -47,8 +48,8 @@ def extract_shards(
         progress: Whether the main process draws a progress bar of its share. Defaults to True.
 
     Returns:
-        The manifest, which the main process writes: fingerprint, encoder config, and for every shard its file,
-        checksum, number of images and number of broken images.
+        The manifest, which the main process writes: fingerprint, description of the encoder and the modules that it
+        needs, and for every shard its file, checksum, number of images and number of broken images.
     """
     rank, world_size = get_dist_info()
     folder = Path(out)
@@ -68,9 +69,10 @@ def extract_shards(
         sys.stderr.write('\n')
     gathered = all_gather_object([_entry(folder / names[number]) for number in own])
     manifest = dict(
-        format=1,
+        format=_FORMAT,
         fingerprint=encoder.fingerprint.to_dict(),
         encoder=encoder.describe(),
+        modules=encoder.modules,
         shards=sorted((entry for part in gathered for entry in part), key=lambda entry: entry['file']),
     )
     if rank == 0:
@@ -108,8 +110,11 @@ def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding='utf-8'))
         manifest['shards'], manifest['encoder'], manifest['fingerprint']
-    except (ValueError, KeyError, TypeError) as error:
+        version = manifest['format']
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'{file} cannot be read as a manifest of shards ({error!r}). Extract again.') from error
+    if version != _FORMAT:
+        raise ValueError(f'{file} has format {version!r}, this library reads {_FORMAT}. Extract again.')
     return manifest
 
 
@@ -124,10 +129,10 @@ def read_shard_set(folder: str | Path) -> Iterator[Shard]:
 
     Raises:
         FileNotFoundError: If the manifest or a shard is missing.
-        ValueError: If a shard does not match the manifest.
+        ValueError: If a shard does not match the manifest, or is not in the folder.
     """
     for entry in read_shard_manifest(folder)['shards']:
-        path = Path(folder) / entry['file']
+        path = file_inside(folder, entry['file'], str(Path(folder) / SHARD_MANIFEST))
         shard = read_shard(path)
         if file_sha256(path) != entry['sha256']:
             raise ValueError(f'{path} was changed after it was written: its checksum differs. Extract it again.')

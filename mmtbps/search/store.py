@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.core.files import write_atomically
+from mmtbps.core.files import file_inside, write_atomically
 
 from .encoders.base import Fingerprint
 from .listing import GalleryImage
@@ -19,7 +19,7 @@ from .shards import Shard, read_shard, write_shard
 __all__ = ['FORMAT', 'MANIFEST', 'GalleryStore']
 
 MANIFEST = 'index.json'
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's format; increased when older versions of the library can no longer read it."""
 
 
@@ -198,7 +198,7 @@ class GalleryStore:
         store.identity = content.pop('identity')
         store._manifest = manifest
         for entry in content.pop('shards'):
-            shard = read_shard(Path(folder) / entry['file'])
+            shard = read_shard(file_inside(folder, entry['file'], str(Path(folder) / MANIFEST)))
             if len(shard.images) != entry['count']:
                 raise ValueError(f'{folder}/{entry["file"]} does not match {MANIFEST}. Index again.')
             dead = entry.pop('dead')
@@ -229,7 +229,7 @@ def _read_manifest(folder: str | Path) -> tuple[dict[str, Any], bytes]:
         content = json.loads(manifest)
         version = content['format']
         content['fingerprint'], content['identity'], content['shards']
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'{file} cannot be read as the manifest of a gallery ({error!r}). Index again.') from error
     if version != FORMAT:
         raise ValueError(f'{file} has format {version}, this library reads {FORMAT}. Index again.')

@@ -1,3 +1,4 @@
+import json
 from contextlib import nullcontext
 
 import cv2
@@ -9,8 +10,9 @@ from mmengine.registry import init_default_scope
 from tiny_search import WORDS, write_model
 
 from mmtbps.models import DualStreamRetriever
-from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
+from mmtbps.registry import MODELS, TOKENIZER, TRANSFORMS
 from mmtbps.search import ModelEncoder
+from mmtbps.search.encoders.rebuild import rebuild_encoder
 
 VECTOR = torch.ones(2)
 SENTENCES = ['A man in a red coat.', 'a woman', 'a zebra with a bag and a hat']
@@ -63,7 +65,8 @@ def test_words_that_it_never_learnt_are_known(encoder):
 
 
 def test_describes_itself_so_that_it_can_be_built_again(encoder):
-    again = ENCODERS.build(encoder.describe())
+    written = json.dumps(dict(encoder=encoder.describe(), modules=encoder.modules))
+    again = rebuild_encoder(json.loads(written), 'index.json')
     assert again.fingerprint == encoder.fingerprint
     assert again.preprocessing == encoder.preprocessing
     assert torch.equal(again.encode_texts(SENTENCES), encoder.encode_texts(SENTENCES))

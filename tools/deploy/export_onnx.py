@@ -50,11 +50,12 @@ def main(argv: list[str] | None = None) -> None:
         cfg.merge_from_dict(args.cfg_options)
     encoders: dict[str, Encoder] = {'torch': ModelEncoder(cfg, args.checkpoint)}
     print(f'{args.out}: {export_onnx(encoders["torch"], args.out, args.opset)}')
-    encoders['onnx'] = ONNXEncoder(args.out)
+    modules = encoders['torch'].modules
+    encoders['onnx'] = ONNXEncoder(args.out, trusted_modules=modules)
     if args.int8:
         small = Path(args.out) / 'int8'
         quantize_onnx(args.out, small)
-        encoders['int8'] = ONNXEncoder(small)
+        encoders['int8'] = ONNXEncoder(small, trusted_modules=modules)
         print(f'{small}: {compare_encoders(encoders["torch"], encoders["int8"], *draw_samples(64))}')
     if args.evaluate:
         print_figures(cfg, encoders)

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from mmtbps.core.checks import positive
+from mmtbps.data_configs import ConfigReader, module_to_trust
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.evaluation.functional.checks import unit_rows
+from mmtbps.registry import ENCODERS
 from mmtbps.version import __version__
 
 __all__ = ['Encoder', 'Fingerprint', 'ImageSource']
@@ -96,7 +98,26 @@ class Encoder(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return a config of plain strings and numbers, without device, from which ``ENCODERS`` builds this encoder."""
+        """Return type and arguments without device, as values of JSON, from which :meth:`rebuild` builds this one."""
+
+    @classmethod
+    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'Encoder':
+        """Build the encoder again from what a gallery says about it, which may come from a stranger.
+
+        Args:
+            description: What :meth:`describe` returned, without the type.
+            reader: Checks what it says.
+            device: Where the model runs.
+
+        Raises:
+            ValueError: If the description asks for more than data may.
+        """
+        return cls(**reader.read(description, ENCODERS, 'encoder'), device=device)  # type: ignore[call-arg]
+
+    @property
+    def modules(self) -> list[str]:
+        """Modules outside the libraries that have to be imported before the encoder can be built again."""
+        return sorted(module_to_trust(type(self)))
 
     def encode_images(self, images: Sequence[ImageSource], batch_size: int = 64) -> Tensor:
         """Load and encode images in this process.

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.models import DualStreamRetriever, encoders_of, fit_weights
@@ -29,7 +30,7 @@ __all__ = ['ModelEncoder', 'PipelineLoader', 'hash_json', 'prepare_images']
 
 def hash_json(value: Any) -> str:
     """Hash of plain data, independent of the order of keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def hash_weights(model: nn.Module) -> str:
@@ -44,23 +45,17 @@ def hash_weights(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def hash_model(model: nn.Module, config: Any) -> str:
+def hash_model(model: nn.Module, config: dict[str, Any]) -> str:
     """Hash of the part of a model's config that determines its features.
 
     For a retriever that encodes like :class:`~mmtbps.models.DualStreamRetriever` these are the configs of its encoders:
     neither heads nor queues matter, nor whether it was trained with momentum keys. For other classes it is the whole
-    config. Initial weights (``init_cfg``) are ignored, since all encoders are loaded.
+    config. It is given as data, see :func:`~mmtbps.data_configs.config_to_data`.
     """
     methods = ('encode_image', 'encode_text')
     if all(getattr(type(model), name, None) is getattr(DualStreamRetriever, name) for name in methods):
         config = {name: config.get(name) for name in encoders_of(model)}
-    return hash_json(_without_initialisation(_plain(config)))
-
-
-def _without_initialisation(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_initialisation(value) for key, value in node.items() if key != 'init_cfg'}
-    return [_without_initialisation(value) for value in node] if isinstance(node, list) else node
+    return hash_json(config)
 
 
 def prepare_images(data_preprocessor: nn.Module, images: Tensor) -> Tensor:
@@ -110,7 +105,7 @@ class ModelEncoder(Encoder):
     """Encoder that runs a trained retriever with the preprocessing of its config.
 
     Args:
-        config: A config, its file, or its text. The test pipeline and tokenizer are those of ``test_dataloader`` (or
+        config: A config or its file. The test pipeline and tokenizer are those of ``test_dataloader`` (or
             ``val_dataloader``).
         checkpoint: File of the weights, at least those of the encoders; the vocabulary and sizes set by the training
             data are read from it.
@@ -118,30 +113,32 @@ class ModelEncoder(Encoder):
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
+        TypeError: If the config holds something beside types that JSON has no word for.
         ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
     """
 
     def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
         stored = load_checkpoint_file(checkpoint)
         meta = stored.get('meta', {}).get('dataset_meta') or {}
-        cfg = resolve_data_sizes(_read_config(config), meta)
+        cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else Config.fromfile(config), meta)
         dataset = _evaluation_set(cfg)
+        tokenizer = dict(dataset.get('tokenizer') or dict(type='WordTokenizer'))
         self.checkpoint = Path(checkpoint).absolute()
         self.device = torch.device(device)
-        self.config = _essentials(cfg, dataset)
-        self.tokenizer: Tokenizer = TOKENIZER.build(dict(dataset.get('tokenizer', dict(type='WordTokenizer'))))
+        self._configs, self._modules = _as_data(cfg, tokenizer, dataset.pipeline)
+        self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
         if meta.get('vocabulary') is not None:
             self.tokenizer.set_vocabulary(meta['vocabulary'])
         self.model = _load(cfg.model, stored, self.checkpoint).to(self.device)
         self.image_loader = PipelineLoader(dataset.pipeline, self.tokenizer)
         self.preprocessing = dict(
-            pipeline=_plain(dataset.pipeline),
-            data_preprocessor=_plain(cfg.model.get('data_preprocessor')),
-            tokenizer=_plain(dataset.get('tokenizer')),
+            pipeline=self._configs['pipeline'],
+            data_preprocessor=self._configs['model'].get('data_preprocessor'),
+            tokenizer=self._configs['tokenizer'],
             vocabulary=hash_json(self.tokenizer.vocabulary),
         )
         self.fingerprint = Fingerprint(
-            hash_weights(self.model), hash_model(self.model, cfg.model), hash_json(self.preprocessing)
+            hash_weights(self.model), hash_model(self.model, self._configs['model']), hash_json(self.preprocessing)
         )
 
     @torch.inference_mode()
@@ -156,16 +153,32 @@ class ModelEncoder(Encoder):
         return self.model.encode_text(tokens.to(self.device), lengths)
 
     def describe(self) -> dict[str, Any]:
-        """Return the config of this encoder: the essential part of the model's config as text, and the checkpoint."""
-        return dict(type='ModelEncoder', config=self.config.pretty_text, checkpoint=str(self.checkpoint))
+        """Return type and arguments: the configs of model, tokenizer and pipeline as data, and the checkpoint."""
+        return dict(type='ModelEncoder', checkpoint=str(self.checkpoint), **self._configs)
 
+    @classmethod
+    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'ModelEncoder':
+        """Build the encoder again from what a gallery says about it; see :meth:`Encoder.rebuild`."""
+        registries = dict(model=MODELS, tokenizer=TOKENIZER, pipeline=TRANSFORMS)
+        missing = [name for name in (*registries, 'checkpoint') if name not in description]
+        if missing or not isinstance(description['model'], Mapping) or not isinstance(description['pipeline'], list):
+            raise ValueError(f'{reader.source}: encoder lacks {missing or "the config of a model"}. Index again.')
+        model, tokenizer, pipeline = (
+            reader.read(description[name], registry, f'encoder.{name}') for name, registry in registries.items()
+        )
+        dataset = dict(tokenizer=tokenizer, pipeline=pipeline)
+        config = dict(
+            default_scope='mmtbps',
+            custom_imports=dict(imports=reader.modules),  # to be named again; nothing imports it here
+            model=model,
+            test_dataloader=dict(dataset=dataset),
+        )
+        return cls(Config(config), str(description['checkpoint']), device)
 
-def _read_config(config: Config | str | Path) -> Config:
-    if isinstance(config, Config):
-        return copy.deepcopy(config)
-    if '\n' in str(config):
-        return Config.fromstring(str(config), '.py')
-    return Config.fromfile(config)
+    @property
+    def modules(self) -> list[str]:
+        """Modules outside the libraries, those of ``custom_imports`` among them; see :attr:`Encoder.modules`."""
+        return modules_of(None, [*self._modules, *super().modules])
 
 
 def _evaluation_set(cfg: Config) -> Any:
@@ -178,11 +191,16 @@ def _evaluation_set(cfg: Config) -> Any:
     )
 
 
-def _essentials(cfg: Config, dataset: Any) -> Config:
-    """Extract the part of a config that is needed to build the encoder again."""
-    keys = ('type', 'tokenizer', 'pipeline')
-    kept = dict(dataset={key: dataset[key] for key in keys if key in dataset})
-    return Config(dict(default_scope=cfg.get('default_scope', 'mmtbps'), model=cfg.model, test_dataloader=kept))
+def _as_data(cfg: Config, tokenizer: dict, pipeline: Sequence[dict]) -> tuple[dict[str, Any], list[str]]:
+    """What is needed to build the encoder again, as data, and the modules that its classes are from."""
+    configs: dict[str, Any] = {}
+    modules: set[str] = set()
+    for name, config, registry in (
+        ('model', cfg.model, MODELS), ('tokenizer', tokenizer, TOKENIZER), ('pipeline', pipeline, TRANSFORMS)
+    ):  # fmt: skip
+        configs[name], own = config_to_data(config, registry, name)
+        modules |= own
+    return configs, modules_of((cfg.get('custom_imports') or {}).get('imports'), modules)
 
 
 def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
@@ -190,8 +208,3 @@ def _load(config: dict, stored: dict[str, Any], checkpoint: Path) -> Any:
     for line in fit_weights(model, stored, 'inference', str(checkpoint)):
         warnings.warn(line, stacklevel=3)  # a log would stand among the answers
     return model.eval()
-
-
-def _plain(value: Any) -> Any:
-    """Convert config types to plain ones and tuples to lists, as JSON does."""
-    return json.loads(json.dumps(value, default=str))

@@ -82,6 +82,8 @@ class Galleries:
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
         limits: UploadLimits | None = None,
+        index: dict | None = None,
+        trusted_modules: Sequence[str] = (),
     ) -> 'Galleries':
         """Open saved galleries; each is named after its folder, or by its whole path if two folders have one name.
 
@@ -90,6 +92,8 @@ class Galleries:
             checkpoint: File of the weights, if it has been moved. Defaults to None: the paths stored in the folders.
             device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
             limits: See :class:`Galleries`. Defaults to None: images cannot be added.
+            index: See :meth:`Searcher.load`, for all galleries. Defaults to None.
+            trusted_modules: See :meth:`Searcher.load`. Defaults to none.
 
         Raises:
             FileNotFoundError: If a folder holds no gallery or its weights are missing.
@@ -100,7 +104,7 @@ class Galleries:
         return cls(
             {
                 path.name if names.count(path.name) == 1 else str(path): Searcher.load(
-                    path, checkpoint=checkpoint, device=device
+                    path, checkpoint=checkpoint, device=device, index=index, trusted_modules=trusted_modules
                 )
                 for path in paths
             },

@@ -1,0 +1,58 @@
+"""Building the encoder that a gallery or a folder of shards describes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmtbps.data_configs import ConfigReader
+from mmtbps.registry import ENCODERS
+
+from .base import Encoder
+
+__all__ = ['rebuild_encoder']
+
+
+def rebuild_encoder(
+    manifest: Mapping[str, Any],
+    source: str | Path,
+    device: str | torch.device = 'cpu',
+    checkpoint: str | Path | None = None,
+    trusted_modules: Sequence[str] = (),
+) -> Encoder:
+    """Build an encoder from what a file of data says about it.
+
+    Args:
+        manifest: Content of the file: the ``encoder``, and the ``modules`` of classes that are not of the libraries.
+        source: The file, for messages.
+        device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+        checkpoint: File of the weights, if it has been moved. Defaults to None: the one that the file names.
+        trusted_modules: Modules that may be imported. Defaults to none, since importing runs their code.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        FileNotFoundError: If the weights are no longer where they were.
+        ImportError: If a trusted module cannot be imported.
+        ValueError: If the file asks for a module that is not trusted, a class that is not registered, or more than data
+            may ask for.
+    """
+    reader = ConfigReader(str(source), manifest.get('modules', ()), trusted_modules)
+    description = manifest['encoder']
+    if not isinstance(description, Mapping):
+        raise ValueError(f'{source}: encoder must be an object with a type, got {description!r:.80}. Index again.')
+    kind = reader.find(description.get('type'), ENCODERS, 'encoder')
+    arguments = {name: value for name, value in description.items() if name != 'type'}
+    if checkpoint is not None:
+        arguments['checkpoint'] = str(checkpoint)
+    elif 'checkpoint' in arguments and not Path(str(arguments['checkpoint'])).is_file():
+        raise FileNotFoundError(
+            f'The weights that {Path(source).parent} was made with are no longer at {arguments["checkpoint"]}. Give '
+            'their new place (--checkpoint).'
+        )
+    try:
+        return kind.rebuild(arguments, reader, device)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:  # arguments that the classes do not have
+        raise ValueError(f'{source}: encoder {description["type"]} cannot be built from it ({error}).') from error
