@@ -122,5 +122,6 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130, errors[-2000:]
-    assert 'Traceback' not in errors[-600:]
+    # Those of dropped signals alone.
+    assert errors.count('Traceback') == errors.count('Exception ignored in')
     assert f'add: --resume --work-dir {tmp_path / "run"}' in errors.splitlines()[-1]
