@@ -42,7 +42,8 @@ def apply_train_options(
 
     Raises:
         FileNotFoundError: If the checkpoint to resume from does not exist.
-        ValueError: If the learning rate is to be scaled and the config lacks the batch size that it is meant for.
+        ValueError: If the work directory has checkpoints but none to resume from, or if the learning rate is to be
+            scaled and the config lacks the batch size that it is meant for.
     """
     if resume is not None:
         if resume != 'auto' and not Path(resume).is_file():
@@ -51,6 +52,8 @@ def apply_train_options(
         if found is not None:
             cfg.resume = True
             cfg.load_from = str(found)
+        elif any(Path(cfg.work_dir).glob('*.pth')):
+            raise ValueError(note)
         if note:
             warnings.warn(note if found else f'{note} Training starts anew.', stacklevel=2)
     if amp:

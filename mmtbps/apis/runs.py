@@ -91,10 +91,13 @@ def train(cfg: Config) -> dict[str, float]:
         RuntimeError: If another process is training in the work directory.
         ValueError: If a checkpoint to start or to resume from does not fit the model.
     """
-    runner = build_runner(cfg)
-    _compile_model(runner)
-    tested = runner.test_loop is not None  # built here: what is wrong with the test set shows before the training
-    with sole_run(runner.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
+    note = _find_checkpoint(cfg)
+    with sole_run(cfg.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
+        runner = build_runner(cfg)
+        if note:
+            runner.logger.warning(note)
+        _compile_model(runner)
+        tested = runner.test_loop is not None  # what is wrong with the test set shows before the training
         runner.train()
     if not tested:
         return {}
@@ -155,7 +158,10 @@ def _load_best_epoch(runner: Runner) -> str:
 
 def _best_checkpoint(runner: Runner) -> Path | None:
     """The best epoch's file; a work directory may have been moved since an earlier part of the run."""
-    recorded = runner.message_hub.runtime_info.get('best_ckpt')
+    known = runner.message_hub.runtime_info
+    keys = (runner.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+    first = keys[0] if isinstance(keys, list | tuple) and len(keys) > 1 else None
+    recorded = known.get('best_ckpt') if first is None else known.get(f'best_ckpt_{first}')
     if recorded is None:
         return None
     candidates = [Path(recorded), Path(runner.work_dir) / Path(recorded).name]

@@ -129,17 +129,19 @@ def newest_good(paths: Iterable[Path], resumable: bool = False) -> Path | None:
         resumable: Whether it must have an optimizer's state, as the best epoch's file has not. Defaults to False.
 
     Returns:
-        The one with the most iterations, among equals the one that was written last; None if none is whole.
+        The one that was written last, by the time that MMEngine notes in it (a folder may have been copied), then by
+        its iterations; None if none is whole.
     """
-    found: list[tuple[int, int, Path]] = []
+    found: list[tuple[str, int, int, Path]] = []
     for path in paths:
         try:
             checkpoint = _load(path, mmap=zipfile.is_zipfile(path))  # maps the weights, reads the rest
             if not resumable or 'optimizer' in checkpoint:
-                found.append((int(checkpoint.get('meta', {}).get('iter', -1)), path.stat().st_mtime_ns, path))
+                meta = checkpoint.get('meta') or {}
+                found.append((str(meta.get('time', '')), int(meta.get('iter', -1)), path.stat().st_mtime_ns, path))
         except Exception:  # damaged files raise errors of many kinds
             continue
-    for _, _, path in sorted(found, reverse=True):
+    for *_, path in sorted(found, reverse=True):
         try:
             verify_checksums(path)
         except (ValueError, zipfile.BadZipFile):

@@ -14,7 +14,7 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
     """Find the checkpoint from which the run of a folder goes on.
 
     The file ``last_checkpoint`` is a hint and never believed over the folder: it may be empty, stale or that of a
-    folder that was moved.
+    folder that was moved. Where it names a file elsewhere (``out_dir`` of the CheckpointHook), that folder counts too.
 
     Args:
         work_dir: The run's folder.
@@ -24,16 +24,17 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
         worth telling.
     """
     folder = Path(work_dir)
-    found = newest_good(sorted(folder.glob('*.pth')), resumable=True)
+    pointer = _read_pointer(folder)
+    elsewhere = Path(pointer).parent if pointer and Path(pointer).is_file() else folder
+    candidates = {path.absolute(): path for place in (elsewhere, folder) for path in sorted(place.glob('*.pth'))}
+    found = newest_good(candidates.values(), resumable=True)
     others = sorted(path.name for path in folder.glob('best_*.pth'))
     if found is None:
-        hint = (
-            f' It has {", ".join(others)}, which hold weights alone: start a new run from them with load_from.'
-            if others
-            else ''
-        )
+        damaged = sorted(path.name for path in folder.glob('*.pth') if path.name not in others)
+        hint = f' {", ".join(damaged)} cannot be read or have no state of a training.' if damaged else ''
+        if others:
+            hint += f' It has {", ".join(others)}, which hold weights alone: start a new run from them with load_from.'
         return None, f'{folder} holds no checkpoint to resume from.{hint}'
-    pointer = _read_pointer(folder)
     if pointer is None or Path(pointer).name == found.name:
         return found, ''
     return found, f'last_checkpoint names {pointer}, but the newest whole checkpoint is {found.name}.'

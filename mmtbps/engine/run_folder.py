@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from mmengine.dist import is_main_process
 
 __all__ = ['sole_run']
 
@@ -23,7 +22,7 @@ def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None
         FileExistsError: If the folder has checkpoints of another run.
         RuntimeError: If another process is training there.
     """
-    if not is_main_process():  # the first one speaks for all
+    if _rank() != 0:  # the first one speaks for all
         yield
         return
     folder = Path(work_dir)
@@ -40,6 +39,12 @@ def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None
         yield
     finally:
         lock.release()
+
+
+def _rank() -> int:
+    """Number of this process as its launcher gives it: the processes may not know each other yet."""
+    names = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    return int(next((os.environ[name] for name in names if name in os.environ), 0))
 
 
 def _require_own(folder: Path, resumed_from: str | os.PathLike | None) -> None:

@@ -148,19 +148,24 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
         batched = {}
         for name in views[0]:
             parts = [view[name] for view in views]
-            batched[name] = self._sequences(parts)
+            batched[name] = self._sequences(name, parts)
             if name in images:
                 boxes = [part.get('erased') for part in parts]
                 batched[name]['images'] = self._normalize(self._stack(images[name]), boxes)
         return batched
 
-    def _sequences(self, parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    def _sequences(self, name: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Pad the sequences of one view: its caption, and others with what a loss ignores."""
         result = {}
         for key in parts[0]:
             if key == 'erased':
                 continue
-            padded, lengths = pad_tokens([part[key] for part in parts], self.pad_id if key == 'tokens' else IGNORED)
+            rows = [part[key] for part in parts]
+            if any(not row or not all(isinstance(value, int) for value in row) for row in rows):
+                raise ValueError(
+                    f'{key!r} of the view {name!r} must be a list of integers, at least one, in each item.'
+                )
+            padded, lengths = pad_tokens(rows, self.pad_id if key == 'tokens' else IGNORED)
             result[key] = self.cast_data(padded)
             if key == 'tokens':
                 result['lengths'] = lengths

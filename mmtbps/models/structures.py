@@ -70,9 +70,11 @@ class PairEmbeddings(_NamedFields):
         text: Embeddings of the captions, (N, D), not normalised; row i describes image i.
         person_ids: Identities of the pairs, (N,), int64.
         indices: Positions of the pairs in the training set (``sample_idx``), (N,), int64; there if the items carry it.
-        tokens: ``image`` and ``text``, each :class:`TokenFeatures`, as far as a head names them in ``needs``.
-        views: One structure per named view of the items: ``image`` or ``text`` (N, D), what else the view has, such as
-            ``labels`` (N, L), and ``tokens`` if a head needs them. There if the items have views.
+        tokens: ``image`` and ``text``, each :class:`TokenFeatures` in the precision of the tower, as far as a head
+            names them in ``needs``.
+        views: One structure per named view that a head needs (``'views.NAME'``, or ``'views'`` for all): ``image`` or
+            ``text`` (N, D), what else the view has, such as ``labels`` (N, L), and ``tokens`` for
+            ``'views.NAME.tokens'``.
         contrast: What momentum contrast adds. There if the retriever is a ``CMMoCoRetriever``.
     """
 
@@ -90,6 +92,6 @@ class PairEmbeddings(_NamedFields):
             'indices': "Let PackTBPSInputs pack 'sample_idx'.",
             'temperatures': 'Give the retriever its shared temperatures, temperatures=dict(name=dict(...)).',
             'tokens': "A head that reads tokens names them, needs = ('tokens.image', 'tokens.text').",
-            'views': "A transform adds a view by name, results['views'][name] = dict(img=...) or dict(tokens=...).",
+            'views': "A transform adds a view, results['views'][name] = dict(...), and a head needs 'views.NAME'.",
         }
         return remedies.get(name, '')

@@ -203,3 +203,26 @@ def test_what_a_kill_left_between_a_write_and_a_removal_goes_at_the_next_start(t
     build(tmp_path / 'a', monkeypatch, epochs=4, load_from=str(tmp_path / 'a/epoch_3.pth')).train()
 
     assert names(tmp_path / 'a') == ['best_planned_score_epoch_4.pth', 'epoch_4.pth', 'mine.pth']
+
+
+def test_the_branch_that_was_trained_last_goes_on(tmp_path, monkeypatch):
+    build(tmp_path, monkeypatch, epochs=4, max_keep_ckpts=9).train()
+    for path in tmp_path.glob('epoch_*.pth'):
+        stored = torch.load(path, weights_only=True)
+        stored['meta']['time'] = '20200101_000000'
+        torch.save(stored, path)
+    build(tmp_path, monkeypatch, epochs=3, load_from=str(tmp_path / 'epoch_2.pth'), max_keep_ckpts=9).train()
+    assert find_resumable(tmp_path)[0].name == 'epoch_3.pth'
+    assert (tmp_path / 'epoch_4.pth').exists()
+
+
+def test_checkpoints_in_another_folder_are_found_by_the_pointer(tmp_path, monkeypatch):
+    build(tmp_path / 'run', monkeypatch, epochs=2, out_dir=str(tmp_path / 'out')).train()
+    found, note = find_resumable(tmp_path / 'run')
+    assert (found, note) == (tmp_path / 'out/run/epoch_2.pth', '')
+
+
+def test_checkpoints_that_were_all_to_stay_do(tmp_path, monkeypatch):
+    build(tmp_path, monkeypatch, epochs=2, max_keep_ckpts=-1).train()
+    build(tmp_path, monkeypatch, epochs=3, max_keep_ckpts=1, load_from=str(tmp_path / 'epoch_2.pth')).train()
+    assert {'epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth'} <= set(names(tmp_path))

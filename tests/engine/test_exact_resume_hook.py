@@ -61,7 +61,10 @@ def run(work_dir, resume=None, kill=None, interval=4, counts=1, by_epoch=False):
         train_dataloader=dict(batch_size=BATCH, dataset=Items(), sampler=dict(type='DefaultSampler', shuffle=True)),
         train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01), accumulative_counts=counts),
-        param_scheduler=[dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=9)],
+        param_scheduler=[
+            dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=9),
+            dict(type='MultiStepLR', milestones=[1, 2], gamma=0.1),
+        ],
         default_hooks=dict(
             checkpoint=dict(type='mmtbps.CheckpointHook', interval=interval, by_epoch=by_epoch, max_keep_ckpts=9),
             exact_resume=dict(type='mmtbps.ExactResumeHook'),

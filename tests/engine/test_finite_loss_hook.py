@@ -141,3 +141,10 @@ def test_embeddings_that_are_all_alike_are_told(tmp_path, model, constant, monke
 def test_skip_is_a_number_of_iterations(skip):
     with pytest.raises(ValueError, match='skip must be a number of iterations'):
         FiniteLossHook(skip)
+
+
+def test_buffers_may_be_infinite(tmp_path):
+    runner = build(tmp_path, dual_stream_config(), Pairs(broken=None), epochs=1)
+    runner.model.register_buffer('mask', torch.full((2,), -torch.inf))
+    runner.train()
+    assert (tmp_path / 'epoch_1.pth').is_file()

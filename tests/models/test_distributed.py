@@ -16,7 +16,7 @@ from torch import nn
 from mmtbps.core.distributed import gather
 from mmtbps.models.heads import gather_pairs
 from mmtbps.models.losses import alignment_rows
-from mmtbps.models.structures import ContrastEmbeddings, PairEmbeddings
+from mmtbps.models.structures import ContrastEmbeddings, PairEmbeddings, TokenFeatures
 from mmtbps.registry import HOOKS, MODELS
 
 LOCAL, STEPS, WORLD = 4, 3, 2
@@ -92,18 +92,21 @@ def gather_everything(rank):
         image=own * 2,
         text=own * 3,
         person_ids=torch.tensor([rank, 7]),
-        views=BaseDataElement(second=BaseDataElement(image=own * 4, labels=torch.tensor([rank, rank]))),
+        views=BaseDataElement(second=BaseDataElement(image=own * 4, labels=torch.tensor([[rank], [rank]]))),
+        tokens=BaseDataElement(text=TokenFeatures(tokens=own[:, :, None].expand(-1, -1, 2 + rank).transpose(1, 2))),
         mine=own * 5,
         contrast=ContrastEmbeddings(image_queries=own),
     )
     found = gather_pairs(pairs)
     assert 'views' in found
-    assert 'tokens' not in found
+    assert 'attention' not in found.tokens.text
+    assert torch.equal(found.get('mine'), found.mine)
+    assert found.get('nothing') is None
     assert found.contrast.image_queries is own
     view = found.views.second
     assert view.image is view.image
     view.image.sum().backward()
-    values = (found.image, found.person_ids, view.image, view.labels, found.mine)
+    values = (found.image, found.person_ids, view.image, view.labels, found.mine, found.tokens.text.tokens)
     return dict(values=[value.detach() for value in values], gradient=own.grad)
 
 
@@ -187,12 +190,13 @@ def test_a_local_loss_without_gather_with_grad_compares_own_rows_with_constants(
 
 def test_every_field_is_gathered_in_rank_order(two_processes):
     for results in two_processes:
-        image, person_ids, view, labels, mine = results['everything']['values']
+        image, person_ids, view, labels, mine, tokens = results['everything']['values']
         ranks = torch.tensor([1.0, 1, 2, 2])[:, None].expand(-1, 3)
         for found, factor in ((image, 2), (view, 4), (mine, 5)):
             assert torch.equal(found, factor * ranks)
         assert person_ids.tolist() == [0, 7, 1, 7]
-        assert labels.tolist() == [0, 0, 1, 1]
+        assert labels.tolist() == [[0], [0], [1], [1]]
+        assert tokens[:, :, 0].tolist() == [[1, 1, 0], [1, 1, 0], [2, 2, 2], [2, 2, 2]]
         assert (results['everything']['gradient'] == 4 * WORLD).all()
 
 

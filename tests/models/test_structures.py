@@ -45,7 +45,7 @@ def test_what_is_not_there_is_named_with_a_remedy():
 class Curious(BaseHead):
     """Reads all there is."""
 
-    needs = ('tokens.image', 'tokens.text.attention', 'views.masked.tokens', 'indices')
+    needs = ('tokens.image', 'tokens.text.attention', 'views.masked.tokens', 'views.second', 'indices')
 
     def compute_losses(self, pairs):
         masked = pairs.views.masked
@@ -76,6 +76,7 @@ def test_a_head_gets_what_it_needs():
     inputs = batch['inputs']
     inputs['views'] = dict(
         second=dict(images=inputs['images'].flip(3)),
+        nobodys=dict(images=None),  # would fail if it were embedded
         masked=dict(
             tokens=inputs['tokens'][:, : inputs['lengths'].max()],
             lengths=inputs['lengths'],
@@ -135,3 +136,10 @@ def test_loss_in_eval_mode_stages_nothing():
     model.loss(**batch)
     model.train()
     model.parse_losses(model.loss(**batch))
+
+
+def test_samples_without_an_identity_are_named():
+    batch = make_batch(2)
+    del batch['data_samples'][1].person_id
+    with pytest.raises(ValueError, match='needs the person_id of every data sample'):
+        MODELS.build(dual_stream_config()).loss(**batch)

@@ -109,3 +109,10 @@ def test_learnt_temperatures_do_not_decay(paramwise_cfg):
 
     assert [temperature.item() for temperature in temperatures] == before
     assert not torch.equal(model.image_projection.linear.weight, weight)
+
+
+def test_a_temperature_that_no_head_names():
+    config = shared()
+    config['temperatures']['other'] = dict(learnable=True)
+    with pytest.raises(ValueError, match='no head names other as its temperature'):
+        MODELS.build(config)

@@ -79,7 +79,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Remove what a run that was killed between a write and a removal has left: older than what replaced it."""
         kept = {*map(int, getattr(self, 'keep_ckpt_ids', ())), self._number(runner.message_hub.get_info('last_ckpt'))}
         files = self._numbered('')
-        if self.max_keep_ckpts > 0 and kept & files.keys():
+        limited = 'keep_ckpt_ids' in runner.message_hub.runtime_info  # else all were to stay
+        if limited and self.max_keep_ckpts > 0 and kept & files.keys():
             newest = max(kept & files.keys())
             self._remove(runner, [path for number, path in files.items() if number < newest and number not in kept])
         for key in self.key_indicators if self.save_best is not None else ():

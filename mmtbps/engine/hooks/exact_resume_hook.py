@@ -67,9 +67,14 @@ class ExactResumeHook(Hook):
         Raises:
             ValueError: If the checkpoint was written between two steps of the optimizer.
         """
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if isinstance(runner.train_loop, EpochBasedTrainLoop) and len(runner.train_loop.dataloader) % counts:
+            runner.logger.warning(
+                f'accumulative_counts={counts} does not divide the {len(runner.train_loop.dataloader)} iterations of '
+                'an epoch: checkpoints that are written between two steps of the optimizer cannot be resumed from.'
+            )
         if not runner._resume or runner.iter == 0:
             return
-        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         if runner.iter % counts and runner.iter != runner.max_iters:
             raise ValueError(
                 f'The checkpoint of iteration {runner.iter} was written between two steps of the optimizer, which come '
@@ -80,14 +85,13 @@ class ExactResumeHook(Hook):
         if isinstance(loop, EpochBasedTrainLoop):
             length = len(loop.dataloader)
             self._skipped = runner.iter - runner.epoch * length
-            if self._skipped == length:  # the last iteration of an epoch, of which the end was not noted
-                self._skipped, loop._epoch = 0, loop._epoch + 1
-            if self._skipped and get_world_size() > 1:
+            if 0 < self._skipped < length and get_world_size() > 1:
                 raise ValueError(
                     f'The checkpoint is of iteration {runner.iter}, in the middle of an epoch, from which several '
                     'processes cannot go on exactly. Resume from one that was written at the end of an epoch.'
                 )
-            if not 0 <= self._skipped < length:
+            # Behind the last iteration of an epoch nothing is left of it but what hooks do at its end.
+            if not 0 <= self._skipped <= length:
                 raise ValueError(
                     f'The checkpoint is of iteration {runner.iter} in epoch {runner.epoch + 1}, which with {length} '
                     'iterations an epoch is no place in this run. Resume with the batch size, the data and the number '
@@ -102,7 +106,8 @@ class ExactResumeHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Restore the generators once, if the epoch goes on."""
-        if self._skipped and self._random_state is not None:
+        within = self._skipped or not isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if within and self._random_state is not None:
             torch.set_rng_state(self._random_state['cpu'].cpu())
             if torch.cuda.is_available() and self._random_state['cuda']:
                 torch.cuda.set_rng_state_all([state.cpu() for state in self._random_state['cuda']])

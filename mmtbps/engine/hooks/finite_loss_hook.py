@@ -39,8 +39,8 @@ class FiniteLossHook(Hook):
         ValueError: If ``skip`` is negative.
     """
 
-    # Before QueueUpdateHook, which would take over the keys of the batch.
-    priority = 'VERY_HIGH'
+    # Before RuntimeInfoHook, which logs the losses, and QueueUpdateHook, which would take over the keys of the batch.
+    priority = 5
 
     def __init__(self, skip: int = 0) -> None:
         if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
@@ -58,6 +58,8 @@ class FiniteLossHook(Hook):
             self._found = _anywhere(not bool(torch.isfinite(loss).all()))
             if not self._found:
                 update(loss, *args, **kwargs)
+            elif hasattr(wrapper, '_inner_count'):
+                wrapper._inner_count += 1  # the steps of accumulated gradients stay where they were
 
         wrapper.update_params = guarded
 
@@ -110,10 +112,11 @@ class FiniteLossHook(Hook):
         Raises:
             RuntimeError: If there are such weights.
         """
+        trained = {name for name, _ in unwrap(runner.model).named_parameters()}
         broken = [
             name
             for name, value in checkpoint['state_dict'].items()
-            if value.is_floating_point() and not bool(torch.isfinite(value).all())
+            if isinstance(value, Tensor) and value.is_floating_point() and _is_broken(value, name in trained)
         ]
         if broken:
             raise RuntimeError(
@@ -121,6 +124,11 @@ class FiniteLossHook(Hook):
                 f'is {broken[0]}. They are not saved, and the last checkpoint is good. Lower the learning rate or clip '
                 'gradients (optim_wrapper.clip_grad).'
             )
+
+
+def _is_broken(value: Tensor, trained: bool) -> bool:
+    """Whether there is a NaN, or in a trained weight an infinity; buffers may hold infinities, as masks do."""
+    return bool(value.isnan().any()) or (trained and bool(value.isinf().any()))
 
 
 def _anywhere(found: bool) -> bool:

@@ -35,8 +35,8 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         quick_gelu: Activation of weights that do not say which one they need. False is open_clip's default.
         frozen_stages: -1 trains everything, 0 freezes the embedding, i also the first i blocks; the number of blocks
             freezes all.
-        frozen: Beginnings of names of parameters to freeze, whole parts of a dotted name, such as ``('conv1',)``, which
-            TBPS-CLIP (Cao et al., AAAI 2024) freezes alone.
+        frozen: Beginnings of names of parameters to freeze, whole parts of a dotted name, such as
+            ``('token_embedding',)``.
         attn_drop: Dropout of the attention weights in training; TBPS-CLIP takes 0.05 in the text tower. Defaults to 0,
             as CLIP does.
         with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.

@@ -18,9 +18,10 @@ class BaseHead(BaseModule):
     what it needs by name from :class:`~mmtbps.models.PairEmbeddings`.
 
     Attributes:
-        needs: Names of what it reads beyond ``image``, ``text`` and ``person_ids``, such as ``'contrast'``. Token
-            features are computed for heads that name them: ``'tokens.image'``, ``'tokens.text'``,
-            ``'views.NAME.tokens'``, and with the attention of the pooled position ``'tokens.image.attention'`` etc.
+        needs: Names of what it reads beyond ``image``, ``text`` and ``person_ids``, such as ``'contrast'``. Views
+            and token features are computed for heads that name them: ``'views.NAME'``, ``'tokens.image'``,
+            ``'tokens.text'``, ``'views.NAME.tokens'``, and with the attention of the pooled position
+            ``'tokens.image.attention'`` etc.
 
     Args:
         loss_weight: Factor of every loss of this head. The paper weighs all losses with 1.

@@ -29,6 +29,8 @@ def _build(config: dict | None) -> nn.Module:
 
 def _fields_of_samples(samples: list[DataSample], device: torch.device) -> dict[str, Tensor]:
     """Identities of the samples, (N,), and their places in the data set where known."""
+    if not all('person_id' in sample for sample in samples):
+        raise ValueError('training needs the person_id of every data sample; let PackTBPSInputs pack it')
     names = {'person_ids': 'person_id', 'indices': 'sample_idx'}
     return {
         name: torch.tensor([sample.get(key) for sample in samples], device=device)
@@ -101,6 +103,10 @@ class DualStreamRetriever(BaseModel):
                         f'give, only {", ".join(self.provides)}; take a retriever that does'
                     )
                 wanted.add(need)
+        used = {id(getattr(head, 'temperature', None)) for head in self.heads.values()}
+        idle = [name for name, temperature in self.temperatures.items() if id(temperature) not in used]
+        if idle:
+            raise ValueError(f'temperatures: no head names {", ".join(idle)} as its temperature; leave it out')
         return wanted
 
     def forward(
@@ -180,11 +186,16 @@ class DualStreamRetriever(BaseModel):
         tokens = {name: item for name, item in (('image', image), ('text', text)) if not isinstance(item, Tensor)}
         if tokens:
             pairs.tokens = BaseDataElement(**tokens)
-        if inputs.get('views'):
+        views = {name: view for name, view in (inputs.get('views') or {}).items() if self._wants_view(name)}
+        if views:
             pairs.views = BaseDataElement(
-                **{name: self._embed_view(view, f'views.{name}.tokens') for name, view in inputs['views'].items()}
+                **{name: self._embed_view(view, f'views.{name}.tokens') for name, view in views.items()}
             )
         return pairs
+
+    def _wants_view(self, name: str) -> bool:
+        """Whether a head names the view, or all of them; others would be embedded for nothing."""
+        return any(need == 'views' or f'{need}.'.startswith(f'views.{name}.') for need in self._wanted)
 
     def _embed_view(self, view: Mapping[str, Any], tokens_name: str) -> BaseDataElement:
         """Embed the image or the caption of a view; what else it has is handed on."""
