@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -52,12 +53,13 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 
 def number_or_text(text: str) -> int | float | str:
-    """Convert text to a number if it is one."""
+    """Convert text to a number if it is one; ``nan`` and ``inf`` may be names and stay text."""
     for kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             continue
+        return value if abs(value) < math.inf else text
     return text
 
 

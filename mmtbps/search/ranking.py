@@ -37,7 +37,7 @@ def rank(store: GalleryStore, index: VectorIndex, queries: Tensor, count: int, r
         The ranking of each query.
     """
     answers = []
-    for query, found in zip(queries, index.search(store, queries, count * index.oversampling, row_filter), strict=True):
+    for query, found in zip(queries, index.search(store, queries, count, row_filter), strict=True):
         rows = found[found >= 0].sort().values
         cosines = _cosines(store, query, rows)
         best = largest(cosines[None], count)[0]

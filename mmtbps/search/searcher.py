@@ -143,6 +143,10 @@ class Searcher:
         """Write the gallery to a folder; see :meth:`Gallery.save`."""
         self.gallery.save(folder)
 
+    def close(self) -> None:
+        """Release files and connections; see :meth:`Gallery.close`."""
+        self.gallery.close()
+
     def search(
         self,
         query: str | Sequence[str],

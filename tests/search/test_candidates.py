@@ -19,7 +19,7 @@ class LastRowFirst(VectorIndex):
     def sync(self, store, folder):
         pass
 
-    def search(self, store, queries, count, row_filter):
+    def find(self, store, queries, count, row_filter):
         found = ExactIndex().search(store, queries, count, row_filter).sort(dim=1, descending=True).values
         return torch.cat([torch.full((len(found), 2), -1), found], dim=1)
 

@@ -151,7 +151,7 @@ class AddressedIndex(VectorIndex):
     def sync(self, store, folder):
         pass
 
-    def search(self, store, queries, count, row_filter):
+    def find(self, store, queries, count, row_filter):
         raise NotImplementedError
 
 

@@ -42,7 +42,7 @@ def check(index, store, conditions=()):
     """Recall of the ten nearest: all of them for an exact index, nearly all for another."""
     row_filter = RowFilter(store, parse_where(conditions))
     queries = clustered(40, seed=7)
-    found = index.search(store, queries, 10 * index.oversampling, row_filter)
+    found = index.search(store, queries, 10, row_filter)
     allowed = torch.cat([row_filter.rows, torch.tensor([-1])])
     assert torch.isin(found, allowed).all()
     expected = ExactIndex().search(store, queries, 10, row_filter)
@@ -81,7 +81,7 @@ def test_a_filter_costs_no_recall(config):
     found = {}
     for where in ('', 'number < 500'):
         row_filter, queries = RowFilter(store, parse_where(where or None)), clustered(60, seed=7)
-        rows = index.search(store, queries, 10 * index.oversampling, row_filter)
+        rows = index.search(store, queries, 10, row_filter)
         found[where] = recall(rows, ExactIndex().search(store, queries, 10, row_filter))
     assert found['number < 500'] > max(0.9, found[''] - 0.05)
 

@@ -9,10 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..filters import Condition
+from ..filters import Condition, milvus_knows
 from ..store import GalleryStore
+from .scan import scan
 
 __all__ = ['RowFilter', 'VectorIndex']
+
+_LEAST = 32
+"""Candidates that an approximate index is asked for at least, so that copies of one picture show."""
+
+_COPIES = 4
+"""Copies are too many if they are this part of the candidates, a quarter: eight of 32."""
 
 
 class RowFilter:
@@ -51,27 +58,55 @@ class RowFilter:
         mask = self.mask
         return torch.arange(self._store.num_rows) if mask is None else mask.nonzero()[:, 0]
 
-    @property
-    def expression(self) -> str:
-        """The conditions as a filter expression of Milvus, which holds live rows only."""
-        return ' and '.join(condition.expression for condition in self.conditions)
+    @cached_property
+    def count(self) -> int:
+        """Number of the rows."""
+        return self._store.num_rows if self.mask is None else int(self.mask.sum())
+
+    @cached_property
+    def expression(self) -> str | None:
+        """The conditions as a filter expression of Milvus, which holds live rows only; None if Milvus cannot say them.
+
+        The metadata are in a JSON field as :func:`~mmtbps.search.filters.milvus_metadata` writes them. It leaves out
+        what Milvus does not compare as Python does, so that rows with such values must not be asked for.
+        """
+        if not self.conditions:
+            return ''
+        parts = [condition.expression for condition in self.conditions]
+        names = [condition.name for condition in self.conditions]
+        images = self._store.images
+        if any(not milvus_knows(images[row].metadata[name]) for row in self.rows.tolist() for name in names):
+            return None
+        return None if None in parts else ' and '.join(part for part in parts if part is not None)
+
+
+def _many_copies(store: GalleryStore, query: Tensor, found: Tensor) -> bool:
+    """Whether a good part of what was found is one picture: a graph of copies leads to nothing else."""
+    rows = found[found >= 0]
+    scores = (store.take(rows) * query).sum(dim=1)
+    return len(rows) > 1 and int(scores.unique(return_counts=True)[1].max()) * _COPIES >= len(rows)
 
 
 class VectorIndex(ABC):
     """Base class of vector indexes: they find the rows of a gallery that are nearest to a query.
 
-    An index returns candidates; similarities and order are computed from the stored features by the searcher. It
-    therefore may ask an approximate index for ``oversampling`` times as many candidates as it needs.
+    An index returns candidates; similarities and order are computed from the stored features by the searcher. An
+    approximate index may find too few, be it that a filter leaves nothing near the query or that many images are
+    equal. Whatever it finds, a search therefore returns as many rows as it is asked for, or all that may be returned:
+    where the index falls short, those rows are compared exactly.
 
-    A subclass implements :meth:`sync` and :meth:`search` and registers itself in ``INDEXES``.
+    A subclass implements :meth:`sync` and :meth:`find` and registers itself in ``INDEXES``.
 
     Attributes:
         exact: Whether the nearest rows are always found.
-        oversampling: How many candidates the searcher asks for, per image that it returns.
+        oversampling: How many candidates the index is asked for, per row that is wanted.
+        exact_below: If at most this share of the rows may be returned, because the rest is removed or filtered out,
+            they are compared exactly, which is fast then and misses nothing.
     """
 
     exact: bool = False
     oversampling: int = 1
+    exact_below: float = 0.1
 
     @abstractmethod
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
@@ -83,18 +118,44 @@ class VectorIndex(ABC):
         """
 
     @abstractmethod
-    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
-        """Find the rows nearest to each query.
+    def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
+        """Find rows near each query.
 
         Args:
             store: The gallery that the index was last synchronised with.
             queries: Features (Q, D) float32, rows of length 1.
             count: Number of rows per query, at least 1.
+            row_filter: The rows that may be returned, at least one.
+
+        Returns:
+            Row numbers (Q, count) int64; -1 where fewer were found.
+        """
+
+    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
+        """Find the rows nearest to each query, never fewer than ``count`` if so many may be returned.
+
+        Args:
+            store: The gallery that the index was last synchronised with.
+            queries: Features (Q, D) float32, rows of length 1.
+            count: Number of rows wanted per query, at least 1.
             row_filter: The rows that may be returned.
 
         Returns:
-            Row numbers (Q, count) int64, nearest first; -1 where there are fewer.
+            Candidates (Q, C) int64 with C >= ``count``, row numbers; -1 where there are fewer.
         """
+        if row_filter.count <= self.exact_below * store.num_rows:
+            return scan(store, queries, count, row_filter.mask)
+        wanted = count * self.oversampling if self.exact else max(count * self.oversampling, _LEAST)
+        found = self.find(store, queries, max(count, min(wanted, row_filter.count)), row_filter)
+        if row_filter.mask is not None:  # a server may have rows that were removed a moment ago
+            found = found.where((found >= 0) & row_filter.mask[found.clamp(min=0)], -1)
+        lacking = (found >= 0).sum(dim=1) < min(count, row_filter.count)
+        if not self.exact:
+            lacking |= torch.tensor([_many_copies(store, *one) for one in zip(queries, found, strict=True)])
+        if lacking.any():
+            found[lacking] = -1
+            found[lacking, :count] = scan(store, queries[lacking], count, row_filter.mask)
+        return found
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
         """Release files and connections."""

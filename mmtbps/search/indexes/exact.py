@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from mmtbps.core.checks import positive
-from mmtbps.evaluation.functional.neighbors import chunk_rows, largest
 from mmtbps.registry import INDEXES
 
 from ..store import GalleryStore
 from .base import RowFilter, VectorIndex
+from .scan import CHUNK, scan
 
 __all__ = ['ExactIndex']
 
@@ -31,34 +30,12 @@ class ExactIndex(VectorIndex):
 
     exact = True
 
-    def __init__(self, chunk_size: int = 65536) -> None:
+    def __init__(self, chunk_size: int = CHUNK) -> None:
         self.chunk_size = positive(chunk_size, 'chunk_size')
 
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
         """Nothing to do."""
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
-        """Find the nearest rows; see :meth:`VectorIndex.search`."""
-        return torch.cat([self._search(store, part, count, row_filter.mask) for part in self._split(queries)])
-
-    def _split(self, queries: Tensor) -> tuple[Tensor, ...]:
-        return queries.split(chunk_rows(len(queries), self.chunk_size))
-
-    def _search(self, store: GalleryStore, queries: Tensor, count: int, mask: Tensor | None) -> Tensor:
-        score = queries.new_full((len(queries), 0), 0)
-        row = torch.empty(len(queries), 0, dtype=torch.int64)
-        for first, block in store.blocks():
-            for start in range(0, len(block), self.chunk_size):
-                features = block[start : start + self.chunk_size]
-                numbers = torch.arange(first + start, first + start + len(features))
-                if mask is not None:
-                    allowed = mask[numbers]
-                    features, numbers = features[allowed], numbers[allowed]
-                # Earlier results come first, so that ties keep gallery order.
-                similarity = queries @ features.T
-                best = largest(similarity, count)
-                score = torch.cat([score, similarity.gather(1, best)], dim=1)
-                row = torch.cat([row, numbers[best]], dim=1)
-                best = largest(score, count)
-                score, row = score.gather(1, best), row.gather(1, best)
-        return torch.nn.functional.pad(row, (0, count - row.size(1)), value=-1)
+    def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
+        """Find the nearest rows; see :meth:`VectorIndex.find`."""
+        return scan(store, queries, count, row_filter.mask, self.chunk_size)

@@ -15,7 +15,6 @@ from mmtbps.registry import INDEXES
 
 from ..store import GalleryStore
 from .base import RowFilter, VectorIndex
-from .exact import ExactIndex
 from .optional import require
 from .state import BuildState
 
@@ -35,8 +34,7 @@ class FaissIndex(VectorIndex):
         mapped: Whether the file is memory-mapped when it is opened: opening takes no time, and pages are read when a
             search needs them. False reads the whole file, so that the first searches are as fast as later ones.
             Defaults to True.
-        exact_below: If at most this share of the gallery may be returned, because the rest is removed or filtered out,
-            the remaining features are compared exactly, which is fast then and misses nothing. Defaults to 0.1.
+        exact_below: Share of the rows up to which they are compared exactly, see :class:`VectorIndex`. Defaults to 0.1.
 
     Raises:
         ImportError: If FAISS is not installed.
@@ -95,13 +93,11 @@ class FaissIndex(VectorIndex):
             self._write(folder)
             self._written = folder
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
-        """Find the nearest rows; see :meth:`VectorIndex.search`."""
+    def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
+        """Find rows near each query; see :meth:`VectorIndex.find`."""
         selector, share = None, 1.0
         if row_filter.mask is not None:
-            share = int(row_filter.mask.sum()) / store.num_rows
-            if share <= self.exact_below:
-                return ExactIndex().search(store, queries, count, row_filter)
+            share = row_filter.count / store.num_rows
             selector = self.faiss.IDSelectorBitmap(np.packbits(row_filter.mask.numpy(), bitorder='little'))
         _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
         return torch.from_numpy(rows)

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.checks import in_unit
 from mmtbps.registry import INDEXES
 
+from ..filters import milvus_metadata
 from ..store import GalleryStore
 from .base import RowFilter, VectorIndex
 from .optional import require
@@ -42,8 +44,11 @@ class MilvusIndex(VectorIndex):
         index_type: Type of Milvus's vector index. Defaults to ``'AUTOINDEX'``: Milvus chooses.
         index_params: Parameters of that index. Defaults to None: Milvus's own defaults.
 
+        exact_below: Share of the rows up to which they are compared exactly, see :class:`VectorIndex`. Defaults to 0.1.
+
     Raises:
         ImportError: If pymilvus is not installed.
+        ValueError: If ``exact_below`` is outside 0..1.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class MilvusIndex(VectorIndex):
         collection: str = 'mmtbps_gallery',
         index_type: str = 'AUTOINDEX',
         index_params: dict[str, Any] | None = None,
+        exact_below: float = 0.1,
     ) -> None:
         self.pymilvus = require('pymilvus', 'MilvusIndex')
         self.uri = uri
@@ -60,6 +66,7 @@ class MilvusIndex(VectorIndex):
         self.collection = collection
         self.index_type = index_type
         self.index_params = index_params or {}
+        self.exact_below = in_unit(exact_below, 'exact_below')
         self._client: Any = None
         self._address = ''
         self._scratch: tempfile.TemporaryDirectory | None = None
@@ -86,24 +93,18 @@ class MilvusIndex(VectorIndex):
         else:
             self._client.load_collection(self.collection)
 
-    def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
-        """Find the nearest rows; see :meth:`VectorIndex.search`.
-
-        Raises:
-            ValueError: If ``count`` exceeds the limit of Milvus.
-        """
-        if count > _MOST:
-            raise ValueError(
-                f'Milvus returns at most {_MOST} results per query, but {count} were asked for; lower topk.'
-            )
+    def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
+        """Find rows near each query; see :meth:`VectorIndex.find`. None where Milvus cannot say the conditions."""
+        found = torch.full((len(queries), count), -1)
+        if row_filter.expression is None:
+            return found
         answers = self._client.search(
             self.collection,
             data=list(queries.numpy()),
-            limit=count,
+            limit=min(count, _MOST),
             filter=row_filter.expression,
             output_fields=['row'],
         )
-        found = torch.full((len(queries), count), -1)
         for number, hits in enumerate(answers):
             found[number, : len(hits)] = torch.tensor([hit['row'] for hit in hits], dtype=torch.int64)
         return found
@@ -172,7 +173,7 @@ class MilvusIndex(VectorIndex):
             rows = fresh[start : start + _BATCH]
             vectors = store.take(torch.from_numpy(rows)).numpy()
             entities = [
-                dict(row=int(row), vector=vector, metadata=dict(store.images[row].metadata))
+                dict(row=int(row), vector=vector, metadata=milvus_metadata(store.images[row].metadata))
                 for row, vector in zip(rows, vectors, strict=True)
             ]
             self._client.upsert(self.collection, data=entities)
