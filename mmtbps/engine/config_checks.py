@@ -70,7 +70,9 @@ def check_config(cfg: Config) -> None:
     """
     faults: list[str] = []
     for path, known in _OPEN_DICTS.items():
-        faults += _near_misses(path, _node(cfg, path), known)
+        # What a pure-Python config imports stands among its keys.
+        keys = [key for key, value in _node(cfg, path).items() if not callable(value)]
+        faults += _near_misses(path, keys, known)
     for path, known in _CLOSED_DICTS.items():
         unknown = [key for key in _node(cfg, path) if key not in known]
         faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]

@@ -84,3 +84,13 @@ def test_what_is_no_slip_of_the_pen_passes(component):
 def test_all_faults_are_listed_at_once():
     with pytest.raises(ValueError, match=r'val_dataloder.*cudnn'):
         check_config(Config(dict(val_dataloder={}, env_cfg=dict(cudnn=True))))
+
+
+def test_imported_names_of_pure_python_configs_are_no_keys(tmp_path):
+    (tmp_path / 'lazy.py').write_text(
+        'from mmengine.optim import OptimWrapper\nfrom torch.optim import Adam\n'
+        'optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=Adam, lr=1e-3))\noptim_wraper = 3\n'
+    )
+    with pytest.raises(ValueError, match=r'optim_wraper is unknown') as caught:
+        check_config(Config.fromfile(tmp_path / 'lazy.py'))
+    assert 'OptimWrapper is' not in str(caught.value)
