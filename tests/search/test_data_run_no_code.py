@@ -1,5 +1,6 @@
 """What a gallery, an export or a folder of shards says is parsed, never run."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -221,7 +222,7 @@ def test_classes_of_trusted_modules(model_files, crops, tmp_path, monkeypatch, k
     monkeypatch.syspath_prepend(tmp_path)
     config = Config.fromfile(model_files[0])
     config.custom_imports = dict(imports=['wardrobe'])
-    import wardrobe
+    wardrobe = importlib.import_module('wardrobe')
 
     try:
         config.model.type = wardrobe.NobodysRetriever if kind == 'class' else kind
