@@ -1,11 +1,17 @@
 """Fixtures for all tests; its being here also lets every test import the helper modules of this folder."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+
+def pytest_configure(config):
+    """Let every process of the tests use one thread: some run in twos, and threads without a core stall small steps."""
+    os.environ.setdefault('OMP_NUM_THREADS', '1')  # read when torch is imported, later
 
 
 @pytest.fixture
