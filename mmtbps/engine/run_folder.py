@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 
 __all__ = ['sole_run']
 
+_LOCK = '.run.lock'
+
 
 @contextmanager
 def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None = None) -> Iterator[None]:
@@ -27,7 +29,7 @@ def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None
         return
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / '.run.lock', timeout=0)
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -39,6 +41,14 @@ def sole_run(work_dir: str | os.PathLike, resumed_from: str | os.PathLike | None
         yield
     finally:
         lock.release()
+        _remove_if_unused(folder)
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """Leave nothing behind if the run was refused before it wrote anything."""
+    if [path.name for path in folder.iterdir()] == [_LOCK]:
+        (folder / _LOCK).unlink()
+        folder.rmdir()
 
 
 def _rank() -> int:

@@ -29,6 +29,15 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
         pass
 
 
+def test_a_run_that_is_refused_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), sole_run(tmp_path / 'new'):
+        raise KeyError('misspelt')
+    assert not (tmp_path / 'new').exists()
+    with sole_run(tmp_path / 'new'):
+        (tmp_path / 'new/log').touch()
+    assert (tmp_path / 'new/log').exists()
+
+
 def test_the_folder_of_another_run_is_refused(tmp_path):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a/epoch_3.pth').write_bytes(b'')
