@@ -49,6 +49,7 @@ TESTS = [
     'pytest',
     # Its coverage measures subprocesses by a setting in pyproject.toml.
     'pytest-cov>=7',
+    'pytest-xdist',
     'hypothesis',
     'ruff',
     'mypy',
