@@ -7,11 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
 
 def pytest_configure(config):
     """Let every process of the tests use one thread: some run in twos, and threads without a core stall small steps."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # read when torch is imported, later
+
+
+@pytest.fixture(autouse=True)
+def _no_closed_log_files():
+    """MMEngine's current logger outlives a test; a log file that was closed meanwhile would fail the next one."""
+    for logger in MMLogger._instance_dict.values():
+        logger.handlers = [handler for handler in logger.handlers if getattr(handler, 'stream', handler) is not None]
 
 
 @pytest.fixture
