@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 
 
 def pytest_configure(config):
@@ -18,6 +17,8 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def _no_closed_log_files():
     """MMEngine's current logger outlives a test; a log file that was closed meanwhile would fail the next one."""
+    from mmengine.logging import MMLogger  # torch must not be imported before `pytest_configure`
+
     for logger in MMLogger._instance_dict.values():
         logger.handlers = [handler for handler in logger.handlers if getattr(handler, 'stream', handler) is not None]
 
