@@ -13,6 +13,7 @@ from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search import MetadataSource, Searcher
 from mmtbps.search.answers import draw_answers, format_answer, read_sentences, write_answers
 from mmtbps.search.encoders.rebuild import rebuild_encoder
+from mmtbps.search.generations import verify_gallery
 from mmtbps.search.shard_set import SHARD_MANIFEST, read_shard_manifest
 
 
@@ -64,6 +65,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     remove.add_argument('paths', nargs='+', help='image files or folders')
     add_trust(remove)
     add_index_options(remove)
+
+    verify = commands.add_parser('verify', help='compare every file of a gallery with its checksum')
+    verify.set_defaults(run=run_verify)
+    verify.add_argument('gallery', help='folder of the gallery')
     # argparse takes no more words for a list that may be empty once an option has come.
     args, rest = parser.parse_known_args(argv)
     words = {'index': 'images', 'query': 'sentences'}.get(args.command)
@@ -111,8 +116,12 @@ def run_index(args: argparse.Namespace) -> None:
         searcher = Searcher.from_config(args.config, args.checkpoint, args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
     options = dict(metadata=metadata, batch_size=args.batch_size, num_workers=args.workers)
-    for images in args.images:
-        print(searcher.index(images, args.out, **options))
+    try:
+        with searcher.gallery.updating(args.out):
+            for images in args.images:
+                print(searcher.index(images, **options))
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt('What is finished is kept: the same command goes on from there.') from error
 
 
 def run_query(args: argparse.Namespace) -> None:
@@ -146,6 +155,14 @@ def run_remove(args: argparse.Namespace) -> None:
     """Remove images from a gallery."""
     searcher = Searcher.load(args.gallery, index=args.index_options, trusted_modules=args.trust)
     print(f'{searcher.gallery.remove(args.paths)} images removed, {len(searcher)} left')
+
+
+def run_verify(args: argparse.Namespace) -> None:
+    """Compare every file of a gallery with its checksum."""
+    damaged = verify_gallery(args.gallery)
+    if damaged:
+        raise ValueError(' '.join(damaged))
+    print(f'{args.gallery}: every file is as it was written')
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -3,28 +3,40 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-__all__ = ['AtomicLocalBackend', 'file_inside', 'file_sha256', 'remove_leftovers', 'sync_folder', 'write_atomically']
+__all__ = [
+    'AtomicLocalBackend',
+    'file_inside',
+    'file_sha256',
+    'remove_leftovers',
+    'sync_folder',
+    'write_atomically',
+    'written_atomically',
+]
 
 _UNFINISHED = '.unfinished'
 
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write ``content`` so that ``path`` holds either its old content or all of the new one, even after a kill.
+@contextmanager
+def written_atomically(path: str | os.PathLike) -> Iterator[Path]:
+    """Name a file for others to write, which then becomes ``path`` in one step, even after a kill.
 
     The content is on the disk when the name is changed, and the name when this returns. What a kill leaves behind is
     removed by :func:`remove_leftovers`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=_UNFINISHED, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=_UNFINISHED, dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, 'wb') as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with open(temporary, 'rb') as file:
             os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
@@ -32,8 +44,14 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Write ``content`` so that ``path`` has its old content or all of the new; see :func:`written_atomically`."""
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def sync_folder(folder: str | os.PathLike) -> None:

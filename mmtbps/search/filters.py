@@ -11,7 +11,7 @@ from typing import Any
 
 from .metadata import number_or_text
 
-__all__ = ['Condition', 'WhereLike', 'milvus_knows', 'milvus_metadata', 'parse_where']
+__all__ = ['Condition', 'WhereLike', 'comparable', 'milvus_knows', 'milvus_metadata', 'parse_where']
 
 WhereLike = str | Sequence[str] | Mapping[str, Any]
 """``'camera = c1'``, several of these, or a mapping of fields to values (a list of values: any of them)."""
@@ -53,7 +53,7 @@ class Condition:
         if self.sign == 'in' and not self.value:
             raise ValueError(f'The condition on {self.name!r} has an empty list of values; give at least one.')
         for value in self._values:
-            if not _comparable(value):
+            if not comparable(value):
                 raise ValueError(f'The condition on {self.name!r} compares with {value!r}; give a number or a string.')
 
     @property
@@ -67,7 +67,7 @@ class Condition:
         comparison, nor does one whose value is of the other kind, nan or neither.
         """
         value = metadata.get(self.name)
-        if not _comparable(value):
+        if not comparable(value):
             return False
         if self.sign != 'in' and isinstance(value, str) != isinstance(self.value, str):
             return False
@@ -90,7 +90,8 @@ class Condition:
         return f'metadata["{key}"] {sign} {json.dumps(written)}'
 
 
-def _comparable(value: Any) -> bool:
+def comparable(value: Any) -> bool:
+    """Whether a value of a metadata field can be compared: text, or a number other than nan."""
     return isinstance(value, str) or (isinstance(value, Real) and not math.isnan(value))
 
 

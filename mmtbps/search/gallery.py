@@ -13,13 +13,14 @@ from mmtbps.registry import ENCODERS, INDEXES
 from mmtbps.version import __version__
 
 from .encoders import Encoder
+from .generations import MANIFEST
 from .indexes import ExactIndex, VectorIndex
 from .listing import Images, list_gallery, start_of_paths_below
 from .metadata import MetadataSource
 from .results import IndexReport
 from .shard_set import read_shard_set
 from .shards import Shard
-from .store import MANIFEST, GalleryStore
+from .store import GalleryStore
 from .update import apply_difference, compare, sole_writer
 
 __all__ = ['Gallery']
@@ -30,6 +31,9 @@ _ADDRESS, _SECRET = 'uri', 'token'
 
 class Gallery:
     """Images that can be searched: their features and a vector index, always updated together.
+
+    In a folder it has generations: an update prepares everything and shows it to readers by replacing one file. Whoever
+    has opened the gallery before keeps what it has opened.
 
     Args:
         encoder: The encoder, or its config.
@@ -58,6 +62,7 @@ class Gallery:
         self._asked = dict(type=index) if isinstance(index, str) else dict(index or {})
         self._trusted = trusted_modules
         self.vectors: VectorIndex = ExactIndex()
+        self._updating = False
         self.use(GalleryStore(self.encoder.fingerprint) if store is None else store)
 
     def __len__(self) -> int:
@@ -70,12 +75,20 @@ class Gallery:
         Raises:
             FileExistsError: If the folder holds another gallery.
         """
-        self.store.save(folder)
-        self._sync()
+        self.store.require_free(Path(folder))
+        with self.updating(folder):
+            pass
 
     def close(self) -> None:
         """Release files and connections, so that another process can use them."""
         self.vectors.close()
+
+    def refresh(self) -> bool:
+        """Continue with the newest generation, if another process has published one; return whether it has."""
+        if not self.store.outdated():
+            return False
+        self.use(GalleryStore.load(self.store.folder))  # type: ignore[arg-type]
+        return True
 
     def index(
         self,
@@ -114,13 +127,13 @@ class Gallery:
         """
         listed = list_gallery(images, metadata)
         folder = str(images) if isinstance(images, str | Path) and Path(images).is_dir() else None
-        with self._writing(out):
+        with self.updating(out):
             difference = compare(self.store, listed, folder, metadata is not None)
             report = apply_difference(
                 self.store, self.encoder, difference, batch_size, num_workers, block_size, progress
             )
-        if not len(self):
-            raise ValueError(f'None of the {len(listed)} images could be read. {report}')
+            if not len(self):
+                raise ValueError(f'None of the {len(listed)} images could be read. {report}')
         return report
 
     def remove(self, paths: Iterable[str | Path]) -> int:
@@ -142,9 +155,8 @@ class Gallery:
             if not found:
                 raise ValueError(f'{path} is not in the gallery.')
             chosen.update(dict.fromkeys(found))
-        with self._writing():
+        with self.updating():
             self.store.remove(path for path in chosen if path in self.store)
-            self.store.commit()
         return len(chosen)
 
     def add_shards(self, folder: str | Path, out: str | Path | None = None) -> IndexReport:
@@ -163,7 +175,7 @@ class Gallery:
             RuntimeError: If another process is writing the gallery.
         """
         report = IndexReport()
-        with self._writing(out):
+        with self.updating(out):
             for shard in read_shard_set(folder):
                 difference = compare(self.store, shard.images, None, with_metadata=True)
                 rows = {image.path: row for row, image in enumerate(shard.images)}
@@ -177,8 +189,39 @@ class Gallery:
         report.total = len(self)
         return report
 
+    @contextmanager
+    def updating(self, out: str | Path | None = None) -> Iterator[None]:
+        """Make several changes one: readers of the folder see all of them at once when the block ends, or none.
+
+        :meth:`index`, :meth:`add_shards` and :meth:`remove` do so each by itself, unless called inside such a block.
+
+        Args:
+            out: Folder of the gallery, see :meth:`index`. Defaults to None: the gallery's current place.
+
+        Raises:
+            FileExistsError: If the gallery has images and ``out`` holds another gallery.
+            RuntimeError: If another process is writing the folder.
+        """
+        if self._updating:
+            yield
+            return
+        with sole_writer(self.store.folder if out is None else Path(out)):
+            self.refresh()
+            if out is not None:
+                self._settle(Path(out))
+            self.store.continue_pending()
+            self._updating = True
+            try:
+                yield
+                self._publish()
+            except Exception:
+                self._fall_back()
+                raise
+            finally:
+                self._updating = False
+
     def use(self, store: GalleryStore) -> None:
-        """Continue with a stored gallery, and with its index unless another one was asked for."""
+        """Continue with a stored gallery, and with its index unless another one was asked for. Nothing is written."""
         self.encoder.fingerprint.require(store.fingerprint, f'The gallery {store.folder}')
         self.close()
         self.store = store
@@ -187,8 +230,10 @@ class Gallery:
         kept, _ = config_to_data({key: value for key, value in config.items() if key != _SECRET}, INDEXES, 'index')
         modules = sorted({*self.encoder.modules, *module_to_trust(type(self.vectors))})
         store.extra = dict(index=kept, encoder=self.encoder.describe(), modules=modules, version=__version__)
-        if store.num_rows:
-            self._sync()
+        if not store.num_rows or (store.folder is not None and self.vectors.load(store, store.folder, store.built)):
+            return
+        if store.folder is None or not self.vectors.shared:
+            self.vectors.sync(store, store.folder)
 
     def _index_config(self, store: GalleryStore) -> dict[str, Any]:
         """The index that was asked for, or the stored one, which is data."""
@@ -208,23 +253,29 @@ class Gallery:
         own = {key: value for key, value in stored.items() if key not in (_ADDRESS, _SECRET)}
         return dict(reader.read(own, INDEXES, 'index'), **asked)
 
-    @contextmanager
-    def _writing(self, out: str | Path | None = None) -> Iterator[None]:
-        """Lock the gallery, reload it if another process changed it, and update the index at the end."""
-        with sole_writer(self.store.folder if out is None else Path(out)):
-            if self.store.folder is not None and self.store.outdated():
-                self.use(GalleryStore.load(self.store.folder))
-            if out is not None:
-                self._settle(Path(out))
-            yield
-            self._sync()
-
     def _settle(self, folder: Path) -> None:
         """Move to a folder: continue the gallery that is there, or write this one to it."""
         if self.store.folder is None and not len(self) and (folder / MANIFEST).exists():
             self.use(GalleryStore.load(folder))
-        elif self.store.folder is None or self.store.folder.absolute() != folder.absolute():
+        else:
             self.store.save(folder)
 
-    def _sync(self) -> None:
-        self.vectors.sync(self.store, self.store.folder)
+    def _publish(self) -> None:
+        """Bring the index up to date and show readers the new generation."""
+        store = self.store
+        store.tidy()
+        if store.num_rows:
+            self.vectors.sync(store, store.folder)
+        if store.folder is not None:
+            store.publish(self.vectors.save(store.folder, store.generation + 1) if store.num_rows else {})
+            self.vectors.published(store)
+
+    def _fall_back(self) -> None:
+        """After an error, return to what readers see; finished blocks wait for the next update."""
+        if self.store.folder is None:
+            if self.store.num_rows:
+                self.vectors.sync(self.store, None)
+        elif (self.store.folder / MANIFEST).is_file():
+            self.use(GalleryStore.load(self.store.folder))
+        else:
+            self.use(GalleryStore(self.encoder.fingerprint))

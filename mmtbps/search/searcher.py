@@ -19,12 +19,13 @@ from .encoders.base import ImageSource
 from .encoders.rebuild import rebuild_encoder
 from .filters import WhereLike, parse_where
 from .gallery import Gallery
+from .generations import MANIFEST
 from .indexes import RowFilter
 from .listing import Images
 from .metadata import MetadataSource
 from .ranking import Ranking, rank, rerank
 from .results import CaptionResult, IndexReport, SearchResult
-from .store import MANIFEST, GalleryStore
+from .store import GalleryStore
 
 __all__ = ['Searcher']
 

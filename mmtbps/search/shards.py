@@ -44,7 +44,7 @@ class Shard:
     broken: Sequence[BrokenImage] = field(default_factory=list)
 
 
-def write_shard(path: str | Path, shard: Shard) -> str:
+def write_shard(path: str | Path, shard: Shard) -> tuple[int, str]:
     """Write a shard as one safetensors file, atomically.
 
     Args:
@@ -52,7 +52,7 @@ def write_shard(path: str | Path, shard: Shard) -> str:
         shard: The shard; images and fingerprint are stored in the file's header.
 
     Returns:
-        The file's SHA-256.
+        The file's size in bytes and its SHA-256.
     """
     header = dict(
         images=[image.to_list() for image in shard.images],
@@ -62,7 +62,7 @@ def write_shard(path: str | Path, shard: Shard) -> str:
     # One header entry, since safetensors stores several in random order and equal shards must give equal files.
     content = save({'features': shard.features.contiguous()}, {'shard': json.dumps(header)})
     write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
+    return len(content), hashlib.sha256(content).hexdigest()
 
 
 def read_shard(path: str | Path) -> Shard:

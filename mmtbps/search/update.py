@@ -19,6 +19,9 @@ from .store import GalleryStore
 
 __all__ = ['Difference', 'apply_difference', 'compare', 'sole_writer']
 
+_PATIENCE = 30.0
+"""Seconds to wait for another writer: many times what adding a few images takes, too short for a whole gallery."""
+
 
 @dataclass
 class Difference:
@@ -73,19 +76,19 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
 
 @contextmanager
 def sole_writer(folder: Path | None) -> Iterator[None]:
-    """Lock a gallery's folder against other writing processes.
+    """Lock a gallery's folder against other writing processes, after waiting for one that is about to end.
 
     Args:
         folder: The folder; None for a gallery in memory.
 
     Raises:
-        RuntimeError: If another process is writing it.
+        RuntimeError: If another process is still writing it after half a minute.
     """
     if folder is None:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / '.lock', timeout=0)
+    lock = FileLock(folder / '.lock', timeout=_PATIENCE)
     try:
         lock.acquire()
     except Timeout as error:
@@ -136,7 +139,6 @@ def apply_difference(
             store.append(shard)
     if bar is not None:
         sys.stderr.write('\n')
-    store.commit()
     skipped = {entry.image.path for entry in report.broken}
     report.added = sum(image.path not in skipped for image in difference.new)
     report.changed = sum(image.path not in skipped for image in difference.changed) + len(difference.metadata_changed)

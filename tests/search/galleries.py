@@ -22,6 +22,13 @@ def append(store, features):
     store.append(Shard(features, images, PRINT))
 
 
+def publish(index, store):
+    """What a writer does at the end of an update."""
+    index.sync(store, store.folder)
+    store.publish(index.save(store.folder, store.generation + 1))
+    index.published(store)
+
+
 def make_store(features, block_size, removed=(), folder=None):
     store = GalleryStore(PRINT, folder)
     for part in features.split(block_size):

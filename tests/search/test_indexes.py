@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from galleries import append, clustered, make_store, recall
+from galleries import append, clustered, make_store, publish, recall
 
 from mmtbps.registry import INDEXES
 from mmtbps.search import ExactIndex, GalleryStore, RowFilter, parse_where
@@ -95,36 +95,66 @@ def test_fewer_images_than_asked_for_leave_gaps(build):
     assert (found[:, 5:] == -1).all()
 
 
-def test_what_was_built_is_opened_again(build, tmp_path, monkeypatch):
-    make_store(clustered(SIZE), 256, folder=tmp_path)
-    store = GalleryStore.load(tmp_path)
+def opened(index, folder):
+    """Open an index as a reader does, and tell whether it was there."""
+    store = GalleryStore.load(folder)
+    return store, index.load(store, folder, store.built)
+
+
+def test_what_was_built_is_opened_again(build, tmp_path):
+    store = make_store(clustered(SIZE), 256, folder=tmp_path)
     index = build()
-    index.sync(store, tmp_path)
+    publish(index, store)
     found = check(index, store)
     index.close()
     again = build()
-    for name in ('make', '_create'):
-        if hasattr(again, name):
-            monkeypatch.setattr(again, name, None)
-    again.sync(GalleryStore.load(tmp_path), tmp_path)
+    store, there = opened(again, tmp_path)
+    assert there != isinstance(again, ExactIndex)  # which builds nothing
     assert torch.equal(check(again, store), found)
     append(store, clustered(50, seed=3))
-    again.sync(store, tmp_path)
+    store.remove(['/3.png'])
+    publish(again, store)
     again.close()
     last = build()
-    last.sync(GalleryStore.load(tmp_path), tmp_path)
-    assert (check(last, store) >= SIZE).any()
+    store, there = opened(last, tmp_path)
+    assert there != isinstance(last, ExactIndex)
+    found = check(last, store)
+    assert (found >= SIZE).any()
+    assert not (found == 3).any()
+
+
+def test_a_reader_keeps_what_it_has_opened(build, tmp_path):
+    store, index = make_store(clustered(SIZE), 256, folder=tmp_path), build()
+    publish(index, store)
+    index.close()
+    reader = build()
+    seen, _ = opened(reader, tmp_path)
+    found = check(reader, seen)
+    if isinstance(reader, MilvusIndex):
+        reader.close()  # an embedded database has one process
+    for step in range(3):
+        writer = build()
+        store, _ = opened(writer, tmp_path)
+        store.remove([f'/{row}.png' for row in range(step, SIZE, 5)])
+        store.tidy()
+        append(store, clustered(50, seed=step))
+        publish(writer, store)
+        writer.close()
+    again = check(reader, seen)
+    if not isinstance(reader, MilvusIndex):  # whose reader compares all images now
+        assert torch.equal(again, found)
 
 
 def test_what_was_built_for_another_gallery_is_not_trusted(build, tmp_path):
-    for seed in (0, 1):
-        # A gallery that was removed but for what an index left in its folder.
-        (tmp_path / 'index.json').unlink(missing_ok=True)
-        store = make_store(clustered(SIZE, seed=seed), 256, folder=tmp_path)
-        index = build()
-        index.sync(store, tmp_path)
-        check(index, store)
-        index.close()
+    store = make_store(clustered(SIZE), 256, folder=tmp_path / 'one')
+    index = build()
+    publish(index, store)
+    index.close()
+    other = make_store(clustered(SIZE, seed=1), 256, folder=tmp_path / 'one')
+    again = build()
+    assert not again.load(other, tmp_path / 'one', store.built)
+    again.sync(other, tmp_path / 'one')
+    check(again, other)
 
 
 def test_a_gallery_in_memory_is_saved_with_its_index(build, tmp_path):
@@ -132,22 +162,47 @@ def test_a_gallery_in_memory_is_saved_with_its_index(build, tmp_path):
     index = build()
     index.sync(store, None)
     store.save(tmp_path)
-    index.sync(store, tmp_path)
+    publish(index, store)
     index.close()
     again = build()
-    again.sync(GalleryStore.load(tmp_path), tmp_path)
+    store, _ = opened(again, tmp_path)
     check(again, store)
+
+
+@pytest.mark.parametrize('config', [dict(type='FaissHNSW')])
+@pytest.mark.parametrize('damage', ['missing', 'cut', 'altered', 'no state', 'other rows', 'elsewhere'])
+def test_a_damaged_file_of_an_index_is_not_read(build, tmp_path, damage):
+    store = make_store(clustered(SIZE), 256, folder=tmp_path)
+    publish(build(), store)
+    file, built = tmp_path / store.built['file'], dict(store.built)
+    content = file.read_bytes()
+    if damage == 'missing':
+        file.unlink()
+    elif damage == 'cut':
+        file.write_bytes(content[:-9])
+    elif damage == 'altered':
+        file.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    elif damage == 'no state':
+        built['state'] = dict(rows='all')
+    elif damage == 'other rows':
+        built['state'] = dict(built['state'], rows=SIZE - 1)
+    else:
+        built['file'] = f'../{tmp_path.name}/{built["file"]}'
+    index = build()
+    assert not index.load(store, tmp_path, built)
+    index.sync(store, tmp_path)
+    check(index, store)
 
 
 def test_what_is_read_as_a_whole_needs_its_file_no_more(tmp_path):
     store = make_store(clustered(SIZE), 256, folder=tmp_path)
     config = dict(type='FaissIVFPQ', bytes_per_vector=16, lists=8, probes=6)
-    INDEXES.build(config).sync(store, tmp_path)
+    publish(INDEXES.build(config), store)
     mapped, whole = INDEXES.build(config), INDEXES.build(dict(config, mapped=False))
     for index in (mapped, whole):
-        index.sync(store, tmp_path)
+        assert index.load(store, tmp_path, store.built)
     assert torch.equal(check(mapped, store), check(whole, store))
-    (tmp_path / 'FaissIVFPQ.faiss').unlink()
+    (tmp_path / store.built['file']).unlink()
     append(store, clustered(50, seed=3))
     whole.sync(store, tmp_path)
     assert (check(whole, store) >= SIZE).any()
@@ -157,7 +212,8 @@ def test_other_settings_build_anew(tmp_path):
     store = make_store(clustered(SIZE), 256, folder=tmp_path)
     for neighbors in (8, 24):
         index = INDEXES.build(dict(type='FaissHNSW', neighbors=neighbors))
-        index.sync(store, tmp_path)
+        assert not index.load(store, tmp_path, store.built)
+        publish(index, store)
         assert index._index.hnsw.nb_neighbors(1) == neighbors
 
 
@@ -212,16 +268,6 @@ def test_an_embedded_database_tells_a_second_process_why(tmp_path):
     assert set(found[0].tolist()) == set(range(20))
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == 'open\n'
-
-
-def test_a_collection_that_is_not_of_this_gallery_is_left_alone(tmp_path):
-    address = str(tmp_path / 'shared.db')
-    index, other = MilvusIndex(address), MilvusIndex(address)
-    index.sync(make_store(clustered(20), 20), None)
-    with pytest.raises(ValueError, match="already has a collection 'mmtbps_gallery'"):
-        other.sync(make_store(clustered(30), 30), None)
-    index.close()
-    other.close()
 
 
 def test_no_server_no_answer():

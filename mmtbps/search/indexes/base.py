@@ -1,11 +1,11 @@
 """Base class of vector indexes, and the filter that they are given."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,11 +45,11 @@ class RowFilter:
     def mask(self) -> Tensor | None:
         """The rows as a mask, bool (number of rows,); None if every row may be returned."""
         store = self._store
-        if not self.conditions:
-            return None if store.alive.all() else torch.from_numpy(store.alive)
-        mask = np.zeros(store.num_rows, dtype=bool)
-        for row in np.flatnonzero(store.alive):
-            mask[row] = all(condition.holds(store.images[row].metadata) for condition in self.conditions)
+        if not self.conditions and store.alive.all():
+            return None
+        mask = store.alive.copy()
+        for condition in self.conditions:
+            mask &= store.columns.meets(condition)
         return torch.from_numpy(mask)
 
     @cached_property
@@ -72,11 +72,11 @@ class RowFilter:
         """
         if not self.conditions:
             return ''
+        for condition in self.conditions:
+            unknown = self._store.columns.where(condition.name, lambda value: not milvus_knows(value))
+            if (self.mask.numpy() & unknown).any():  # type: ignore[union-attr]
+                return None
         parts = [condition.expression for condition in self.conditions]
-        names = [condition.name for condition in self.conditions]
-        images = self._store.images
-        if any(not milvus_knows(images[row].metadata[name]) for row in self.rows.tolist() for name in names):
-            return None
         return None if None in parts else ' and '.join(part for part in parts if part is not None)
 
 
@@ -95,16 +95,22 @@ class VectorIndex(ABC):
     equal. Whatever it finds, a search therefore returns as many rows as it is asked for, or all that may be returned:
     where the index falls short, those rows are compared exactly.
 
-    A subclass implements :meth:`sync` and :meth:`find` and registers itself in ``INDEXES``.
+    A subclass implements :meth:`sync` and :meth:`find` and registers itself in ``INDEXES``; one that takes long to
+    build implements :meth:`save` and :meth:`load` too. A gallery in a folder is changed by one writer at a time, while
+    others read it: the writer calls :meth:`sync`, :meth:`save` and, once readers see the new generation,
+    :meth:`published`; a reader calls :meth:`load`, and :meth:`sync` where nothing fitting was saved.
 
     Attributes:
         exact: Whether the nearest rows are always found.
+        shared: Whether readers use what a writer changes, such as a server. Only a writer calls :meth:`sync` then, and
+            readers of an earlier generation compare all rows.
         oversampling: How many candidates the index is asked for, per row that is wanted.
         exact_below: If at most this share of the rows may be returned, because the rest is removed or filtered out,
             they are compared exactly, which is fast then and misses nothing.
     """
 
     exact: bool = False
+    shared: bool = False
     oversampling: int = 1
     exact_below: float = 0.1
 
@@ -114,8 +120,38 @@ class VectorIndex(ABC):
 
         Args:
             store: The gallery.
-            folder: Where the index may store what it built; None for a gallery in memory.
+            folder: The gallery's folder, in which nothing may be written but by an index that is ``shared``; None for a
+                gallery in memory.
         """
+
+    def save(self, folder: Path, generation: int) -> dict[str, Any]:
+        """Write what was built to a new file, for the generation that is being prepared.
+
+        Args:
+            folder: The gallery's folder; a file goes to its folder ``index``.
+            generation: Number of the generation, to name the file by: files of earlier ones are not changed.
+
+        Returns:
+            What to say of it in the manifest, plain data; with a file, what ``describe_file`` says of it. Nothing if
+            there is nothing to open again.
+        """
+        return {}
+
+    def load(self, store: GalleryStore, folder: Path, built: Mapping[str, Any]) -> bool:
+        """Open what :meth:`save` wrote.
+
+        Args:
+            store: The gallery.
+            folder: The gallery's folder.
+            built: What :meth:`save` returned, as it was read: from a stranger, it may say anything.
+
+        Returns:
+            Whether it was there, whole, and built with these settings from this gallery.
+        """
+        return False
+
+    def published(self, store: GalleryStore) -> None:  # noqa: B027 - most have nothing to do
+        """Drop what only readers of earlier generations needed; called when the manifest has been replaced."""
 
     @abstractmethod
     def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
@@ -143,12 +179,21 @@ class VectorIndex(ABC):
         Returns:
             Candidates (Q, C) int64 with C >= ``count``, row numbers; -1 where there are fewer.
         """
-        if row_filter.count <= self.exact_below * store.num_rows:
+        if row_filter.count <= self.exact_below * store.num_rows or self._left_behind(store):
             return scan(store, queries, count, row_filter.mask)
         wanted = count * self.oversampling if self.exact else max(count * self.oversampling, _LEAST)
-        found = self.find(store, queries, max(count, min(wanted, row_filter.count)), row_filter)
-        if row_filter.mask is not None:  # a server may have rows that were removed a moment ago
+        try:
+            found = self.find(store, queries, max(count, min(wanted, row_filter.count)), row_filter)
+        except Exception:  # a server may have lost the rows of this generation meanwhile
+            if not self._left_behind(store):
+                raise
+            found = torch.full((len(queries), count), -1)
+        # It may also have rows that this generation has not, or has not any more.
+        found = found.where(found < store.num_rows, -1)
+        if row_filter.mask is not None:
             found = found.where((found >= 0) & row_filter.mask[found.clamp(min=0)], -1)
+        if self._left_behind(store):
+            found.fill_(-1)
         lacking = (found >= 0).sum(dim=1) < min(count, row_filter.count)
         if not self.exact:
             lacking |= torch.tensor([_many_copies(store, *one) for one in zip(queries, found, strict=True)])
@@ -156,6 +201,10 @@ class VectorIndex(ABC):
             found[lacking] = -1
             found[lacking, :count] = scan(store, queries[lacking], count, row_filter.mask)
         return found
+
+    def _left_behind(self, store: GalleryStore) -> bool:
+        """Whether a writer has changed a shared index since the gallery was opened."""
+        return self.shared and store.outdated()
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
         """Release files and connections."""

@@ -1,8 +1,8 @@
 """Indexes of the FAISS library, in memory or mapped from disk."""
 
 import math
-import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from mmtbps.core.checks import in_unit, positive
+from mmtbps.core.files import written_atomically
 from mmtbps.registry import INDEXES
 
+from ..generations import BUILT, describe_file, few_bytes, require_whole
 from ..store import GalleryStore
 from .base import RowFilter, VectorIndex
 from .optional import require
@@ -27,8 +29,8 @@ _REBUILD_AT = 4
 class FaissIndex(VectorIndex):
     """Base class of the FAISS indexes (Douze et al., arXiv 2401.08281).
 
-    Vectors have the row numbers of the gallery as ids. With a folder the index is one file there, written atomically.
-    Removed images stay in the index and are filtered out in the search.
+    Vectors have the row numbers of the gallery as ids. A gallery in a folder has one file of the index for each
+    generation that changed it. Removed images stay in the index and are filtered out in the search.
 
     Args:
         mapped: Whether the file is memory-mapped when it is opened: opening takes no time, and pages are read when a
@@ -46,8 +48,8 @@ class FaissIndex(VectorIndex):
         self.mapped = mapped
         self.exact_below = in_unit(exact_below, 'exact_below')
         self._index: Any = None
-        self._mapped = False
-        self._written: Path | None = None
+        self._file: Path | None = None  # the file that is mapped
+        self._built: dict[str, Any] = {}
         self._state = BuildState({})
 
     @abstractmethod
@@ -77,21 +79,40 @@ class FaissIndex(VectorIndex):
 
     def sync(self, store: GalleryStore, folder: Path | None) -> None:
         """Update the index; see :meth:`VectorIndex.sync`."""
-        if self._index is None and folder is not None:
-            self._open(store, folder)
         if self._index is None or not self._state.fits(store, self.settings()) or self._outgrown(store):
             self._build(store)
-        elif self._state.rows < store.num_rows and self._mapped:
-            self._index = self.faiss.read_index(str(self._file(folder)))  # a mapped index cannot grow
-            self._mapped = False
+        elif self._state.rows < store.num_rows and self._file is not None:
+            self._index, self._file = self.faiss.read_index(str(self._file)), None  # a mapped index cannot grow
         if self._state.rows < store.num_rows:
             for _, block in store.blocks(self._state.rows):
                 self._index.add(block.numpy())
             self._state.rows = store.num_rows
-            self._written = None
-        if folder is not None and self._written != folder:
-            self._write(folder)
-            self._written = folder
+            self._built = {}
+
+    def save(self, folder: Path, generation: int) -> dict[str, Any]:
+        """Write the index to a file, unless one holds it already; see :meth:`VectorIndex.save`."""
+        if not self._built:
+            name = f'{BUILT}/{type(self).__name__}_{generation:06d}.faiss'
+            with written_atomically(folder / name) as temporary:
+                self.faiss.write_index(self._index, str(temporary))
+            self._built = dict(describe_file(folder, name), state=self._state.to_dict())
+        return self._built
+
+    def load(self, store: GalleryStore, folder: Path, built: Mapping[str, Any]) -> bool:
+        """Open the file of an index; see :meth:`VectorIndex.load`."""
+        state = BuildState.of(built)
+        if state is None or not state.fits(store, self.settings()):
+            return False
+        try:
+            file = require_whole(folder, built, thorough=few_bytes([built]))
+            index = self.read(file)
+        except (OSError, RuntimeError, ValueError):  # FAISS raises RuntimeError
+            return False
+        if (index.ntotal, index.d) != (state.rows, store.dim):
+            return False
+        self._index, self._state, self._built = index, state, dict(built)
+        self._file = file if self.mapped else None
+        return True
 
     def find(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
         """Find rows near each query; see :meth:`VectorIndex.find`."""
@@ -101,18 +122,6 @@ class FaissIndex(VectorIndex):
             selector = self.faiss.IDSelectorBitmap(np.packbits(row_filter.mask.numpy(), bitorder='little'))
         _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
         return torch.from_numpy(rows)
-
-    def _file(self, folder: Path | None) -> Path:
-        return Path(folder or '') / f'{type(self).__name__}.faiss'
-
-    def _open(self, store: GalleryStore, folder: Path) -> None:
-        file = self._file(folder)
-        state = BuildState.read(file.with_suffix('.json'))
-        if file.is_file() and state is not None and state.fits(store, self.settings()):
-            index = self.read(file)
-            # After a kill between the two writes, the state belongs to the previous index.
-            if index.ntotal == state.rows:
-                self._index, self._state, self._mapped, self._written = index, state, self.mapped, folder
 
     def _outgrown(self, store: GalleryStore) -> bool:
         trained = self.training_rows(self._index, store.num_rows) > 0
@@ -124,17 +133,8 @@ class FaissIndex(VectorIndex):
         if count:
             chosen = torch.randperm(store.num_rows, generator=torch.Generator().manual_seed(0))[:count]
             self._index.train(store.take(chosen.sort().values).numpy())
-        self._mapped = False
+        self._file, self._built = None, {}
         self._state = BuildState(self.settings(), gallery=store.identity, trained_on=store.num_rows)
-
-    def _write(self, folder: Path) -> None:
-        file = self._file(folder)
-        temporary = file.with_suffix('.tmp')
-        self.faiss.write_index(self._index, str(temporary))
-        with open(temporary, 'rb') as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, file)
-        self._state.write(file.with_suffix('.json'))
 
 
 @INDEXES.register_module()

@@ -1,11 +1,8 @@
 """State of a built index: which rows of which gallery it holds."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
-
-from mmtbps.core.files import write_atomically
 
 from ..store import GalleryStore
 
@@ -14,7 +11,7 @@ __all__ = ['BuildState']
 
 @dataclass
 class BuildState:
-    """Which rows of a gallery an index holds; stored as a JSON file beside the index.
+    """Which rows of a gallery an index holds; the gallery's manifest keeps it.
 
     Args:
         settings: Settings that the index was built with.
@@ -31,16 +28,17 @@ class BuildState:
     removed: list[int] = field(default_factory=list)
 
     @classmethod
-    def read(cls, file: Path) -> 'BuildState | None':
-        """Read a file; None if it is missing or unreadable, so that the index is built again."""
-        try:
-            return cls(**json.loads(file.read_text(encoding='utf-8')))
-        except (OSError, TypeError, ValueError):
+    def of(cls, built: Mapping[str, Any]) -> 'BuildState | None':
+        """Read it from the manifest of a gallery; None if it is missing or of other kinds."""
+        data = built.get('state')
+        kinds = dict(settings=dict, rows=int, gallery=str, trained_on=int, removed=list)
+        if not isinstance(data, dict) or {name: type(value) for name, value in data.items()} != kinds:
             return None
+        return cls(**data)
 
-    def write(self, file: Path) -> None:
-        """Write the file atomically."""
-        write_atomically(file, json.dumps(asdict(self)).encode())
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, for the manifest."""
+        return asdict(self)
 
     def fits(self, store: GalleryStore, settings: dict[str, Any]) -> bool:
         """Whether the index was built with these settings from this gallery."""

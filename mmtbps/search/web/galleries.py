@@ -130,6 +130,7 @@ class Galleries:
         unknown = list(dict.fromkeys(searcher.encoder.unknown_words(sentence)))
         try:
             with self._lock:
+                searcher.gallery.refresh()
                 results = searcher.search(sentence, min(topk, len(searcher)), rerank)
         except (OSError, RuntimeError, ValueError) as error:
             known_none = 'The model knows none of these words; describe the person in plain English.'
@@ -146,6 +147,7 @@ class Galleries:
             return Answer('This image is not in the chosen gallery; search again.', failed=True)
         try:
             with self._lock:
+                searcher.gallery.refresh()
                 results = searcher.search_by_image(path, topk=min(topk, len(searcher)), rerank=rerank)
         except (OSError, RuntimeError, ValueError):
             return Answer(f'The image {Path(path).name} cannot be read any more.', failed=True)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mmtbps.search import Fingerprint, GalleryImage, GalleryStore
+from mmtbps.search.generations import MANIFEST
 from mmtbps.search.shards import Shard
-from mmtbps.search.store import MANIFEST
 
 from .features import person_features
 
@@ -68,6 +68,7 @@ def make_gallery(folder: Path, features: Tensor) -> None:
         images = [GalleryImage(f'/{row:07d}.jpg', 1, 1) for row in range(start, start + len(part))]
         store.append(Shard(part, images, fingerprint))
     store.save(folder)
+    store.publish({})
 
 
 def plain_search(features: Tensor, query: Tensor, topk: int) -> Tensor:
