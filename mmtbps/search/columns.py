@@ -1,7 +1,9 @@
 """Columns of metadata: which rows meet a condition, for all rows at once."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ from .listing import GalleryImage
 
 __all__ = ['Columns']
 
+_PLAIN, _EXACT = {int, float, bool, type(None)}, 2**53
+"""Kinds of numbers that are floats or become some, and how large an integer may be for that to be exact."""
+
 
 class _Column:
     """Values of one kind, numbers or text: the distinct ones in order, and the place of each row's among them.
@@ -18,12 +23,32 @@ class _Column:
     Order and equality are Python's own, so that integers of any size and floats compare exactly.
     """
 
-    def __init__(self, values: Sequence[Any], wanted: Callable[[Any], bool]) -> None:
-        kept = [value if wanted(value) else None for value in values]
-        self.distinct = sorted({value for value in kept if value is not None})
-        place: dict[Any, int] = {value: number for number, value in enumerate(self.distinct)}
+    def __init__(self, distinct: list[Any], places: np.ndarray) -> None:
+        self.distinct = distinct
+        self.places = places
+
+    @classmethod
+    def of(cls, values: Sequence[Any], text: bool) -> '_Column':
+        """Make a column of those values that are text, or of those that are numbers."""
+        if not text and set(map(type, values)) <= _PLAIN:
+            with suppress(OverflowError):  # an integer beyond all floats
+                floats = np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+                if not (np.abs(floats) > _EXACT).any():
+                    return cls._of_floats(floats)
+        kept = [value if isinstance(value, str) is text and comparable(value) else None for value in values]
+        distinct = sorted({value for value in kept if value is not None})
+        place: dict[Any, int] = {value: number for number, value in enumerate(distinct)}
         place[None] = -1
-        self.places = np.fromiter((place[value] for value in kept), dtype=np.int32, count=len(kept))
+        return cls(distinct, np.fromiter(map(place.__getitem__, kept), dtype=np.int32, count=len(kept)))
+
+    @classmethod
+    def _of_floats(cls, floats: np.ndarray) -> '_Column':
+        """Make a column of numbers, nan where there is none: the same, ten times as fast."""
+        there = ~np.isnan(floats)
+        distinct, order = np.unique(floats[there], return_inverse=True)
+        places = np.full(len(floats), -1, dtype=np.int32)
+        places[there] = order
+        return cls(distinct.tolist(), places)
 
     def meets(self, sign: str, value: Any) -> np.ndarray:
         """Which rows have a value that compares so, bool (rows,)."""
@@ -73,7 +98,5 @@ class Columns:
         text = isinstance(like, str)
         if (name, text) not in self._columns:
             values = [image.metadata.get(name) for image in self._images]
-            self._columns[name, text] = _Column(
-                values, lambda value: comparable(value) and isinstance(value, str) is text
-            )
+            self._columns[name, text] = _Column.of(values, text)
         return self._columns[name, text]

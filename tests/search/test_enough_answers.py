@@ -83,7 +83,7 @@ def test_thousands_of_equal_images_hide_no_others(index):
         (found >= best - 1e-6).float().mean()
         for (_, _, found), (_, _, best) in zip(rank(store, index, queries, 10, RowFilter(store)), expected, strict=True)
     ]
-    assert sum(as_near) / len(as_near) > 0.9
+    assert sum(as_near) / len(as_near) > (0.97 if index.distinct else 0.9)
 
 
 class Stale(VectorIndex):
@@ -156,7 +156,7 @@ def test_filters_mean_the_same_to_milvus(milvus, asked):
     assert set(row_filter.rows.tolist()) == expected
     if expected and row_filter.expression is not None:
         # Without vectors, since near them Milvus may miss what a filter lets through.
-        rows = index._client.query(index.collection, filter=row_filter.expression, output_fields=['row'])
+        rows = index._client.query(index.name, filter=row_filter.expression, output_fields=['row'])
         assert {row['row'] for row in rows} == expected
     found = index.search(store, clustered(1), len(store.images), row_filter)
     assert {row for row in found[0].tolist() if row >= 0} == expected

@@ -71,6 +71,14 @@ def test_index_and_query(run, index, tmp_path):
     assert cv2.imread(str(picture)).shape[1] == 330
 
 
+def test_verify(run, index):
+    assert run('search.py', 'verify', index) == f'{index}: every file is as it was written\n'
+    for file in sorted((index / 'features').iterdir()):
+        file.write_bytes(file.read_bytes()[:-1] + b'x')
+    told = run('search.py', 'verify', index, expected=2)
+    assert told.count('its checksum differs') == len(list((index / 'features').iterdir()))
+
+
 def test_words_that_say_nothing_are_named(index, capsys):
     main = runpy.run_path(str(TOOLS / 'search.py'))['main']
     main(['query', str(index), 'a yeti in a red zebra coat', 'a yeti'])

@@ -102,6 +102,8 @@ class VectorIndex(ABC):
 
     Attributes:
         exact: Whether the nearest rows are always found.
+        distinct: Whether equal features cannot hide others, as in a graph of thousands of copies: the index has one of
+            each.
         shared: Whether readers use what a writer changes, such as a server. Only a writer calls :meth:`sync` then, and
             readers of an earlier generation compare all rows.
         oversampling: How many candidates the index is asked for, per row that is wanted.
@@ -110,6 +112,7 @@ class VectorIndex(ABC):
     """
 
     exact: bool = False
+    distinct: bool = False
     shared: bool = False
     oversampling: int = 1
     exact_below: float = 0.1
@@ -164,7 +167,7 @@ class VectorIndex(ABC):
             row_filter: The rows that may be returned, at least one.
 
         Returns:
-            Row numbers (Q, count) int64; -1 where fewer were found.
+            Row numbers (Q, C) int64 with C >= ``count``, in any order; -1 where fewer were found.
         """
 
     def search(self, store: GalleryStore, queries: Tensor, count: int, row_filter: RowFilter) -> Tensor:
@@ -195,7 +198,7 @@ class VectorIndex(ABC):
         if self._left_behind(store):
             found.fill_(-1)
         lacking = (found >= 0).sum(dim=1) < min(count, row_filter.count)
-        if not self.exact:
+        if not (self.exact or self.distinct):
             lacking |= torch.tensor([_many_copies(store, *one) for one in zip(queries, found, strict=True)])
         if lacking.any():
             found[lacking] = -1

@@ -17,10 +17,13 @@ from mmtbps.registry import INDEXES
 from ..generations import BUILT, describe_file, few_bytes, require_whole
 from ..store import GalleryStore
 from .base import RowFilter, VectorIndex
+from .copies import Copies
 from .optional import require
 from .state import BuildState
 
 __all__ = ['FaissFlat', 'FaissHNSW', 'FaissIVFPQ', 'FaissIndex']
+
+_BLOCK = 65536
 
 _REBUILD_AT = 4
 """A trained index is rebuilt once the gallery has grown to this many times the size that it was trained on."""
@@ -29,8 +32,9 @@ _REBUILD_AT = 4
 class FaissIndex(VectorIndex):
     """Base class of the FAISS indexes (Douze et al., arXiv 2401.08281).
 
-    Vectors have the row numbers of the gallery as ids. A gallery in a folder has one file of the index for each
-    generation that changed it. Removed images stay in the index and are filtered out in the search.
+    Of equal features the index has one, see :class:`~mmtbps.search.indexes.copies.Copies`. A gallery in a folder has
+    one file of the index for each generation that changed it. Removed images stay in the index and are filtered out in
+    the search.
 
     Args:
         mapped: Whether the file is memory-mapped when it is opened: opening takes no time, and pages are read when a
@@ -43,6 +47,8 @@ class FaissIndex(VectorIndex):
         ValueError: If ``exact_below`` is outside 0..1.
     """
 
+    distinct = True
+
     def __init__(self, mapped: bool = True, exact_below: float = 0.1) -> None:
         self.faiss = require('faiss', type(self).__name__)
         self.mapped = mapped
@@ -51,6 +57,7 @@ class FaissIndex(VectorIndex):
         self._file: Path | None = None  # the file that is mapped
         self._built: dict[str, Any] = {}
         self._state = BuildState({})
+        self._copies = Copies()
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -84,8 +91,10 @@ class FaissIndex(VectorIndex):
         elif self._state.rows < store.num_rows and self._file is not None:
             self._index, self._file = self.faiss.read_index(str(self._file)), None  # a mapped index cannot grow
         if self._state.rows < store.num_rows:
-            for _, block in store.blocks(self._state.rows):
-                self._index.add(block.numpy())
+            self._copies = Copies.find(store)
+            fresh = self._copies.rows[self._index.ntotal :]
+            for start in range(0, len(fresh), _BLOCK):
+                self._index.add(store.take(torch.from_numpy(fresh[start : start + _BLOCK])).numpy())
             self._state.rows = store.num_rows
             self._built = {}
 
@@ -95,7 +104,7 @@ class FaissIndex(VectorIndex):
             name = f'{BUILT}/{type(self).__name__}_{generation:06d}.faiss'
             with written_atomically(folder / name) as temporary:
                 self.faiss.write_index(self._index, str(temporary))
-            self._built = dict(describe_file(folder, name), state=self._state.to_dict())
+            self._built = dict(describe_file(folder, name), state=self._state.to_dict(), copies=self._copies.groups)
         return self._built
 
     def load(self, store: GalleryStore, folder: Path, built: Mapping[str, Any]) -> bool:
@@ -103,14 +112,15 @@ class FaissIndex(VectorIndex):
         state = BuildState.of(built)
         if state is None or not state.fits(store, self.settings()):
             return False
+        copies = Copies.of(state.rows, built.get('copies'))
         try:
             file = require_whole(folder, built, thorough=few_bytes([built]))
             index = self.read(file)
         except (OSError, RuntimeError, ValueError):  # FAISS raises RuntimeError
             return False
-        if (index.ntotal, index.d) != (state.rows, store.dim):
+        if copies is None or (index.ntotal, index.d) != (len(copies.rows), store.dim):
             return False
-        self._index, self._state, self._built = index, state, dict(built)
+        self._index, self._state, self._copies, self._built = index, state, copies, dict(built)
         self._file = file if self.mapped else None
         return True
 
@@ -118,10 +128,11 @@ class FaissIndex(VectorIndex):
         """Find rows near each query; see :meth:`VectorIndex.find`."""
         selector, share = None, 1.0
         if row_filter.mask is not None:
-            share = row_filter.count / store.num_rows
-            selector = self.faiss.IDSelectorBitmap(np.packbits(row_filter.mask.numpy(), bitorder='little'))
-        _, rows = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
-        return torch.from_numpy(rows)
+            chosen = self._copies.choose(row_filter.mask.numpy())
+            share = float(chosen.mean())
+            selector = self.faiss.IDSelectorBitmap(np.packbits(chosen, bitorder='little'))
+        _, places = self._index.search(queries.numpy(), count, params=self.parameters(selector, max(share, 0.01)))
+        return self._copies.expand(torch.from_numpy(places))
 
     def _outgrown(self, store: GalleryStore) -> bool:
         trained = self.training_rows(self._index, store.num_rows) > 0

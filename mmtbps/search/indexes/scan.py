@@ -1,5 +1,7 @@
 """Comparison of queries with every feature of a gallery."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,9 @@ from mmtbps.evaluation.functional.neighbors import chunk_rows, largest
 from ..store import GalleryStore
 
 __all__ = ['CHUNK', 'scan']
+
+_FEW = 0.3
+"""Share of the rows up to which copying those that are allowed takes less time than comparing all."""
 
 CHUNK = 65536
 """Features compared at a time, 64 MB at 256 numbers each."""
@@ -37,11 +42,14 @@ def _scan(store: GalleryStore, queries: Tensor, count: int, mask: Tensor | None,
         for start in range(0, len(block), chunk_size):
             features = block[start : start + chunk_size]
             numbers = torch.arange(first + start, first + start + len(features))
-            if mask is not None:
-                allowed = mask[numbers]
-                features, numbers = features[allowed], numbers[allowed]
-            # Earlier results come first, so that ties keep gallery order.
+            allowed = None if mask is None else mask[first + start : first + start + len(features)]
+            if allowed is not None and int(allowed.sum()) < _FEW * len(features):
+                features, numbers, allowed = features[allowed], numbers[allowed], None
             similarity = queries @ features.T
+            if allowed is not None:
+                numbers = numbers.where(allowed, -1)
+                similarity.masked_fill_(~allowed, -math.inf)
+            # Earlier results come first, so that ties keep gallery order.
             best = largest(similarity, count)
             score = torch.cat([score, similarity.gather(1, best)], dim=1)
             row = torch.cat([row, numbers[best]], dim=1)
