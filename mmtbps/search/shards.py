@@ -75,14 +75,17 @@ def read_shard(path: str | Path) -> Shard:
         FileNotFoundError: If the file does not exist.
         ValueError: If it is damaged or not a shard.
     """
+    missing = f'There are no features {path}. Extract or index again.'
     if not Path(path).is_file():
-        raise FileNotFoundError(f'There are no features {path}. Extract or index again.')
+        raise FileNotFoundError(missing)
     try:
         with safe_open(str(path), framework='pt') as file:
             header, features = json.loads(file.metadata()['shard']), file.get_tensor('features')
         images = [GalleryImage(*values) for values in header['images']]
         broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in header['broken']]
         fingerprint = Fingerprint(**header['fingerprint'])
+    except RuntimeError as error:  # torch's, from mapping a file that was removed this moment
+        raise FileNotFoundError(missing) from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path} is damaged or not a shard ({error}). Extract or index again.') from error
     if features.dim() != 2 or features.dtype != torch.float32 or len(features) != len(images):
