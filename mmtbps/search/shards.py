@@ -84,10 +84,10 @@ def read_shard(path: str | Path) -> Shard:
         images = [GalleryImage(*values) for values in header['images']]
         broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in header['broken']]
         fingerprint = Fingerprint(**header['fingerprint'])
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is damaged or not a shard ({error}). Extract or index again.') from error
     except RuntimeError as error:  # torch's, from mapping a file that was removed this moment
         raise FileNotFoundError(missing) from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{path} is damaged or not a shard ({error}). Extract or index again.') from error
     if features.dim() != 2 or features.dtype != torch.float32 or len(features) != len(images):
         raise ValueError(
             f'{path} has {tuple(features.shape)} features of {features.dtype} for {len(images)} images. '
