@@ -80,8 +80,8 @@ class Copies:
 def _keys(features: np.ndarray) -> np.ndarray:
     """A number for each row (n,) uint64, equal for equal rows and hardly ever for others."""
     words = np.ascontiguousarray(features).view(np.uint32)
-    weights = np.random.default_rng(0).integers(0, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
+    weights: Any = np.random.default_rng(0).integers(0, 2**63, words.shape[1], dtype=np.uint64) * 2 + 1
     keys = np.zeros(len(words), dtype=np.uint64)
-    for number, weight in enumerate(weights):
-        keys += words[:, number].astype(np.uint64) * weight
+    for number in range(words.shape[1]):
+        keys += words[:, number].astype(np.uint64) * weights[number]
     return keys
