@@ -6,6 +6,7 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from mmtbps.registry import TOKENIZER
 
+from .caption_cleaning import CAPTION_CLEANINGS
 from .tokenizers import Tokenizer
 
 __all__ = ['CLIPTokenizer']
@@ -29,9 +30,11 @@ class CLIPTokenizer(Tokenizer):
         context_length: Largest number of ids of a sentence, including start and end. A longer sentence is cut before
             the end token, which is kept. Defaults to 77, the number of positions of the released text towers; a tower
             with more positions can read more.
+        cleaning: Name of the cleaning that captions undergo first, one of ``CAPTION_CLEANINGS``; weights that were
+            trained with one need it. Defaults to None: CLIP's own alone.
 
     Raises:
-        ValueError: If ``context_length`` leaves no room for start and end.
+        ValueError: If ``context_length`` leaves no room for start and end, or ``cleaning`` is unknown.
 
     Examples:
         >>> tokenizer = CLIPTokenizer()
@@ -41,10 +44,13 @@ class CLIPTokenizer(Tokenizer):
         [49406, 320, 736, 339, 268, 2523, 49407]
     """
 
-    def __init__(self, context_length: int = 77) -> None:
+    def __init__(self, context_length: int = 77, cleaning: str | None = None) -> None:
         if context_length < 2:
             raise ValueError(f'CLIPTokenizer needs context_length >= 2 for start and end, but got {context_length}.')
+        if cleaning is not None and cleaning not in CAPTION_CLEANINGS:
+            raise ValueError(f'CLIPTokenizer: cleaning must be one of {list(CAPTION_CLEANINGS)}, got {cleaning!r}.')
         self.context_length = context_length
+        self.cleaning = cleaning
 
     def tokenize(self, text: str) -> list[str]:
         """Split a sentence into BPE tokens; ``</w>`` marks the end of a word.
@@ -56,7 +62,7 @@ class CLIPTokenizer(Tokenizer):
             The tokens without start and end, not cut.
         """
         encoding = _encoding()
-        return [encoding.decoder[index] for index in encoding.encode(text)]
+        return [encoding.decoder[index] for index in encoding.encode(self._clean(text))]
 
     def encode(self, text: str) -> list[int]:
         """Convert a sentence to ids.
@@ -68,7 +74,7 @@ class CLIPTokenizer(Tokenizer):
             Ids of start, BPE tokens and end: between 2 and ``context_length`` ids, not padded.
         """
         encoding = _encoding()
-        tokens = encoding.encode(text)[: self.context_length - 2]
+        tokens = encoding.encode(self._clean(text))[: self.context_length - 2]
         return [encoding.sot_token_id, *tokens, encoding.eot_token_id]
 
     @property
@@ -77,4 +83,7 @@ class CLIPTokenizer(Tokenizer):
         return _encoding().vocab_size
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(context_length={self.context_length})'
+        return f'{type(self).__name__}(context_length={self.context_length}, cleaning={self.cleaning!r})'
+
+    def _clean(self, text: str) -> str:
+        return text if self.cleaning is None else CAPTION_CLEANINGS[self.cleaning](text)

@@ -1,0 +1,134 @@
+"""Conversion of files: a checkpoint of another code base becomes a checkpoint and a config of ours, or back."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmtbps.core.files import file_sha256, write_atomically
+from mmtbps.version import __version__
+
+from .clip_dual import Converted, from_ours, layout_named, to_ours
+from .reading import find_file, read_weights
+from .towers import Options
+
+__all__ = ['convert_file', 'parse_options', 'revert_file']
+
+
+def convert_file(
+    source: str | Path,
+    target: str | Path,
+    layout: str | None = None,
+    options: Options | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Converted:
+    """Write a checkpoint of another code base as one of ours, and beside it the config that goes with it.
+
+    Args:
+        source: Its file, or a folder of open_clip's.
+        target: What the checkpoint shall be called, ending in ``.pth``; the config has the same name and ends in
+            ``.py``.
+        layout: Name of its layout. Defaults to None: recognised by the names of its weights.
+        options: What the weights do not tell. Defaults to None: what the layout says.
+        about: Further entries for the checkpoint's ``meta['origin']``, such as a licence. Defaults to none.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read or converted, or ``target`` has another ending.
+    """
+    target = Path(target)
+    if target.suffix != '.pth':
+        raise ValueError(f'The converted checkpoint must end in .pth, got {target}.')
+    file = find_file(source)
+    try:
+        converted = to_ours(read_weights(file), options or Options(), None if layout is None else layout_named(layout))
+    except ValueError as error:
+        raise ValueError(str(error) if str(file) in str(error) else f'{file}: {error}') from error
+    origin = dict(
+        file=file.name, sha256=file_sha256(file), layout=converted.layout, converter=f'mmtbps {__version__}',
+        **(about or {}),
+    )  # fmt: skip
+    head = f'# {file.name} (SHA-256 {origin["sha256"]}), layout {converted.layout}, by {origin["converter"]}.\n'
+    write_atomically(target.with_suffix('.py'), (head + Config(converted.config).pretty_text).encode())
+    _save(target, dict(meta=dict(origin=origin, dataset_meta={}), state_dict=converted.weights))
+    return converted
+
+
+def revert_file(source: str | Path, target: str | Path, layout: str) -> list[str]:
+    """Write the encoders of a checkpoint of ours in another layout, as ``{'model': ...}``, which public readers take.
+
+    Args:
+        source: The checkpoint.
+        target: The file to write.
+        layout: Name of the layout.
+
+    Returns:
+        Names of the weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a weight of the encoders has no counterpart there.
+    """
+    file = find_file(source)
+    weights = from_ours(read_weights(file), layout_named(layout))
+    _save(Path(target), dict(model=weights))
+    return list(weights)
+
+
+def parse_options(given: Sequence[str]) -> Options:
+    """Read options such as ``input_size=384x128``, ``mean=123,117,104`` and ``quick_gelu=true``.
+
+    Raises:
+        ValueError: If one is unknown or has another form.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition('=')
+        if not sign or name not in _READERS:
+            raise ValueError(f'--option {text!r}: write NAME=VALUE with one of the names {", ".join(_READERS)}.')
+        try:
+            found[name] = _READERS[name](value)
+        except (ValueError, KeyError) as error:
+            raise ValueError(f'--option {text!r}: write it like {name}={_EXAMPLES[name]}.') from error
+    return Options(**found)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, width = map(int, text.lower().split('x'))
+    if min(height, width) < 1:
+        raise ValueError(text)
+    return height, width
+
+
+def _channels(text: str) -> tuple[float, float, float]:
+    red, green, blue = map(float, text.split(','))
+    return red, green, blue
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+_EXAMPLES = dict(
+    input_size='384x128', stride='16', vision_heads='12', text_heads='8', quick_gelu='true', mean='123.7,116.3,103.5',
+    std='58.4,57.1,57.4', interpolation='bicubic',
+)  # fmt: skip
+_READERS = dict(
+    input_size=_size, stride=_count, vision_heads=_count, text_heads=_count,
+    quick_gelu=lambda text: dict(true=True, false=False)[text.lower()], mean=_channels, std=_channels,
+    interpolation=lambda text: dict(bilinear='bilinear', bicubic='bicubic')[text],
+)  # fmt: skip
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
