@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -80,6 +81,8 @@ def config_to_data(config: Any, registry: Registry, place: str) -> tuple[Any, se
     def written(value: Any, place: str) -> Any:
         if isinstance(value, Mapping):
             scope = value.get('_scope_')
+            if not isinstance(scope, str | None):
+                raise TypeError(f'{place}._scope_ must be the name of a scope, got {scope!r:.80}.')
             return {
                 _key(key, place): kind_written(part, scope, place)
                 if key == 'type'
@@ -92,7 +95,7 @@ def config_to_data(config: Any, registry: Registry, place: str) -> tuple[Any, se
         if value is None or isinstance(value, bool | int | float | str):
             return value
         raise TypeError(
-            f'{place} is {value!r}, which cannot be kept with a gallery or an exported model: beside types, their '
+            f'{place} is {value!r:.80}, which cannot be kept with a gallery or an exported model: beside types, their '
             'configs hold numbers, strings, lists and dictionaries. Let the class take a name instead.'
         )
 
@@ -108,7 +111,9 @@ def config_to_data(config: Any, registry: Registry, place: str) -> tuple[Any, se
 
 def _key(key: Any, place: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f'{place} has the key {key!r}; keys that are kept with a gallery or export must be strings.')
+        raise TypeError(
+            f'{place} has the key {key!r:.80}; keys that are kept with a gallery or export must be strings.'
+        )
     return key
 
 
@@ -122,7 +127,7 @@ def _found(kind: Any, scope: str | None, registry: Registry, place: str) -> Any:
         except RuntimeError:  # MMEngine's word for a name that is none
             found = None
     if found is None:
-        raise ValueError(f'{place}.type is {kind!r}, which is not in the registry {registry.name!r}. Register it.')
+        raise ValueError(f'{place}.type is {kind!r:.80}, which is not in the registry {registry.name!r}. Register it.')
     return found
 
 
@@ -135,7 +140,7 @@ def _name(found: Any, registry: Registry, place: str) -> str:
                     return full
     name = f'{getattr(found, "__module__", "")}.{getattr(found, "__qualname__", "")}'
     if not isinstance(found, type) or not _MODULE.fullmatch(name):
-        raise ValueError(f'{place}.type is {found!r}, neither registered nor a class of a module. Register it.')
+        raise ValueError(f'{place}.type is {found!r:.80}, neither registered nor a class of a module. Register it.')
     return name
 
 
@@ -156,7 +161,7 @@ class ConfigReader:
 
     def __init__(self, source: str, modules: Any = (), trusted: Sequence[str] = ()) -> None:
         if not isinstance(modules, list | tuple) or not all(_is_module(name) for name in modules):
-            raise ValueError(f'{source}: modules must be a list of names of modules, got {modules!r}.')
+            raise ValueError(f'{source}: modules must be a list of names of modules, got {modules!r:.80}.')
         self.source = source
         self.modules = list(modules)
         self.trusted = (trusted,) if isinstance(trusted, str) else tuple(trusted)
@@ -206,10 +211,14 @@ class ConfigReader:
             if isinstance(value, list | tuple):
                 return [checked(part, f'{place}[{number}]', depth + 1) for number, part in enumerate(value)]
             if isinstance(value, str) and _ADDRESS.match(value):
-                raise ValueError(f'{self.source}: {place} is the address {value!r}; those in data are not followed.')
+                raise ValueError(
+                    f'{self.source}: {place} is the address {value!r:.80}; those in data are not followed.'
+                )
             if value is None or isinstance(value, bool | int | float | str):
                 return value
-            raise ValueError(f'{self.source}: {place} is {value!r}, but data hold numbers, strings, lists and objects.')
+            raise ValueError(
+                f'{self.source}: {place} is {value!r:.80}, but data hold numbers, strings, lists and objects.'
+            )
 
         return checked(value, place, 0)
 
@@ -229,10 +238,28 @@ class ConfigReader:
             found = registered(registry, name) or self._class_of_trusted_module(name)
         if found is None or str(getattr(found, '__module__', '')).startswith(_FETCHING):
             raise ValueError(
-                f'{self.source}: {place}.type is {name!r}, which is no registered {registry.name} that data may name. '
+                f'{self.source}: {place}.type is {name!r:.80}, which is no registered {registry.name} that data may name. '
                 'If it is a class of your own, import its module first: --trust MODULE (trusted_modules=[...]).'
             )
         return found
+
+    @contextmanager
+    def building(self, place: str) -> Iterator[None]:
+        """Name the file where a class does not take what the data say; what it raises then has no common kind.
+
+        Args:
+            place: Name of the config in the file, for messages.
+
+        Raises:
+            ValueError: Instead of errors that do not name the file; missing files and packages are no errors of it.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, ImportError | OSError) or self.source in str(error):
+                raise
+            reason = ' '.join(str(error).split())
+            raise ValueError(f'{self.source}: {place} cannot be built from it ({reason:.500}).') from error
 
     def _check_entry(self, key: Any, value: Any, registry: Registry, place: str) -> None:
         if key == 'type':

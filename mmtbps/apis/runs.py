@@ -9,7 +9,7 @@ from mmengine.dist import barrier
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.distributed import unwrap
 from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
@@ -137,7 +137,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     stored = load_checkpoint_file(checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
-    dataset_meta = stored.get('meta', {}).get('dataset_meta') or {}
+    dataset_meta = dataset_meta_of(stored, checkpoint)
     if dump_to is not None:
         add_feature_dump(cfg, dump_to, describe_provenance(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)

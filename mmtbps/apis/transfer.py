@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
-from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.registry import DATASETS
 
 from .options import use_test_set
@@ -73,7 +73,7 @@ def run_transfers(models: Sequence[tuple[str, str]], test_sets: Sequence[Config]
 
 def _trained_on(checkpoint: str) -> str:
     """Name of the data set that a checkpoint was trained on."""
-    meta = load_checkpoint_file(checkpoint).get('meta', {}).get('dataset_meta') or {}
+    meta = dataset_meta_of(load_checkpoint_file(checkpoint), checkpoint)
     return str(meta.get('dataset', 'unknown'))
 
 

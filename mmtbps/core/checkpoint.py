@@ -16,6 +16,7 @@ from torch import Tensor
 
 __all__ = [
     'allow_mmengine_classes',
+    'dataset_meta_of',
     'load_checkpoint_file',
     'newest_good',
     'reason_of',
@@ -150,6 +151,30 @@ def newest_good(paths: Iterable[Path], resumable: bool = False) -> Path | None:
     return None
 
 
+def dataset_meta_of(checkpoint: Mapping[str, Any], source: str | os.PathLike = 'The checkpoint') -> dict[str, Any]:
+    """Read what a checkpoint says of the data that its model was trained on.
+
+    Args:
+        checkpoint: What :func:`load_checkpoint_file` returns.
+        source: Where it comes from, for messages.
+
+    Returns:
+        Its ``['meta']['dataset_meta']``, such as the ``vocabulary`` and the ``person_ids``; empty if it says nothing.
+
+    Raises:
+        ValueError: If it says something that is no such list.
+    """
+    meta = checkpoint.get('meta') or {}
+    found = (meta.get('dataset_meta') or {}) if isinstance(meta, Mapping) else meta
+    lists = {name: found.get(name) for name in ('vocabulary', 'person_ids')} if isinstance(found, Mapping) else found
+    if not isinstance(lists, dict) or not all(isinstance(part, list | tuple | None) for part in lists.values()):
+        raise ValueError(
+            f"{source}: its ['meta']['dataset_meta'] must be a dictionary with lists as vocabulary and person_ids, as "
+            f'training writes it, but is {found!r:.80}.'
+        )
+    return dict(found)
+
+
 def unwrap_weights(checkpoint: Mapping[str, Any], source: str = 'The checkpoint') -> dict[str, Any]:
     """Find the weights of a model in a checkpoint, whatever they are wrapped in.
 
@@ -181,7 +206,7 @@ def unwrap_weights(checkpoint: Mapping[str, Any], source: str = 'The checkpoint'
         found[plain] = value
     others = [name for name, value in found.items() if not (isinstance(value, Tensor) or name.endswith(_NO_TENSOR))]
     if others or not found:
-        what = f'{others[:3]} are no tensors' if others else 'it is empty'
+        what = f'{[name[:80] for name in others[:3]]} are no tensors' if others else 'it is empty'
         raise ValueError(
             f'{source} holds no plain weights: {what}. Known are a state dict, and one that stands under '
             f'{", ".join(map(repr, _WEIGHTS))}.'

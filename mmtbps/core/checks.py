@@ -1,6 +1,32 @@
 """Checks of arguments that many rooms share."""
 
-__all__ = ['in_unit', 'positive']
+from numbers import Integral, Real
+from typing import Any
+
+__all__ = ['in_unit', 'positive', 'shown', 'whole']
+
+
+def shown(value: Any) -> str:
+    """Write a value as a message quotes it: in one line and not too long."""
+    return f'{" ".join(repr(value).split()):.80}'
+
+
+def whole(value: Any, name: str) -> int:
+    """Check that a value is a whole number; True and False are none, and neither is 1.0.
+
+    Args:
+        value: The value.
+        name: The argument's name, for the message.
+
+    Returns:
+        The number.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f'{name} must be a whole number, got {shown(value)}.')
+    return int(value)
 
 
 def positive(value: int, name: str) -> int:
@@ -14,9 +40,10 @@ def positive(value: int, name: str) -> int:
         The count.
 
     Raises:
+        TypeError: If it is no whole number.
         ValueError: If it is below 1.
     """
-    if value < 1:
+    if whole(value, name) < 1:
         raise ValueError(f'{name} must be at least 1, got {value!r}.')
     return int(value)
 
@@ -32,8 +59,11 @@ def in_unit(value: float, name: str) -> float:
         The share.
 
     Raises:
+        TypeError: If it is no number.
         ValueError: If it is outside 0..1.
     """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f'{name} must be a number, got {shown(value)}.')
     if not 0 <= value <= 1:
         raise ValueError(f'{name} must be in 0..1, got {value!r}.')
     return float(value)

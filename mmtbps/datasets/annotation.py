@@ -55,7 +55,7 @@ def check_split(split: Any) -> str:
         ValueError: If it is anything else.
     """
     if split not in SPLITS:
-        raise ValueError(f'split must be one of {SPLITS}, but got {split!r}')
+        raise ValueError(f'split must be one of {SPLITS}, but got {split!r:.80}')
     return split
 
 
@@ -105,13 +105,13 @@ def relative_path(path: Any) -> str:
         ValueError: If the path is not a text, is empty or leaves the folder.
     """
     if not isinstance(path, str) or not path.strip() or '\0' in path:
-        raise ValueError(f'the image path must be a non-empty text, but got {path!r}')
+        raise ValueError(f'the image path must be a non-empty text, but got {path!r:.80}')
     clean = posixpath.normpath(path)
     # The rules of Windows accept both kinds of slashes, so they are the stricter ones on every system.
     if _UNUSUAL.search(path) and (
         ntpath.splitdrive(clean)[0] or clean.startswith(('/', '\\')) or '..' in re.split(r'[/\\]', path)
     ):
-        raise ValueError(f'the image path {path!r} leaves the image folder; write it relative to that folder')
+        raise ValueError(f'the image path {path!r:.200} leaves the image folder; write it relative to that folder')
     return clean
 
 
@@ -134,10 +134,10 @@ def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | N
         raise ValueError(f'missing {", ".join(map(repr, missing))}')
     person_id = record[keys['person_id']]
     if isinstance(person_id, bool) or not isinstance(person_id, int | str) or person_id == '':
-        raise ValueError(f'{keys["person_id"]!r} must be an integer or a text, but got {person_id!r}')
+        raise ValueError(f'{keys["person_id"]!r} must be an integer or a text, but got {person_id!r:.80}')
     if isinstance(person_id, str) and person_id != person_id.strip():
         # 'p1' and 'p1 ' would be two persons.
-        raise ValueError(f'{keys["person_id"]!r} has white space around it, {person_id!r}; remove it')
+        raise ValueError(f'{keys["person_id"]!r} has white space around it, {person_id!r:.80}; remove it')
     captions = record[keys['captions']]
     captions = [captions] if isinstance(captions, str) else captions
     if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
@@ -160,8 +160,8 @@ def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:
         first = images.setdefault(entry.img_path, entry)
         if first.person_id != entry.person_id:
             yield (
-                f'{first.where} and {entry.where}: the image {entry.img_path!r} shows person {first.person_id!r} and '
-                f'person {entry.person_id!r}. Correct one of them'
+                f'{first.where} and {entry.where}: the image {entry.img_path!r:.200} shows person '
+                f'{first.person_id!r:.80} and person {entry.person_id!r:.80}. Correct one of them'
             )
 
 

@@ -155,9 +155,12 @@ class WordTokenizer(Tokenizer):
             words: The word of every id, beginning with ``<pad>`` and ``<unk>``.
 
         Raises:
+            TypeError: If it is no list of strings.
             ValueError: If the list is invalid, or differs from the present vocabulary: a model that was trained with
                 one list cannot read the ids of another.
         """
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+            raise TypeError(f'A vocabulary must be a list of words, but got {words!r:.80}.')
         words = list(words)
         if words[:2] != [self.pad_token, self.unk_token] or len(set(words)) != len(words):
             raise ValueError(

@@ -40,6 +40,8 @@ class WordVectors:
     encoder_hash: str = ''
 
     def __post_init__(self) -> None:
+        if not all(isinstance(word, str) for word in self.words):
+            raise ValueError('words must be texts')
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
             raise ValueError(
                 f'a table of {len(self.words)} words needs as many vectors, but got shape {tuple(self.vectors.shape)}'

@@ -11,6 +11,11 @@ __all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
 
 IMAGE_GRAPH, TEXT_GRAPH, MANIFEST = 'image.onnx', 'text.onnx', 'model.json'
 _FORMAT = 'mmtbps-onnx-2'
+_KINDS: dict[str, Any] = dict(
+    image_size=list, dim=int, precision=str, pipeline=list, data_preprocessor=dict, tokenizer=dict,
+    vocabulary=list | None, pad_id=int, fingerprint=dict, modules=list,
+)  # fmt: skip
+"""What JSON gives for the fields of a bundle."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,14 @@ class Bundle:
                 IMAGE_GRAPH: stored['image_graph']['sha256'],
                 TEXT_GRAPH: stored['text_graph']['sha256'],
             }
+            wrong = [name for name, kind in _KINDS.items() if not isinstance(stored[name], kind)]
+            if wrong:
+                raise ValueError(f'its {wrong[0]} is {stored[wrong[0]]!r:.80}')
             bundle = cls(**{field.name: stored[field.name] for field in fields(cls)})
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f'{folder / MANIFEST} cannot be read ({error!r}); export the model again.') from error
+            raise ValueError(
+                f'{folder / MANIFEST} cannot be read ({type(error).__name__}: {error}); export the model again.'
+            ) from error
         for name, expected in hashes.items():
             if file_sha256(folder / name) != expected:
                 raise ValueError(

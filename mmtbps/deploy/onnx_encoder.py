@@ -71,15 +71,20 @@ class ONNXEncoder(Encoder):
         pipeline = reader.read(bundle.pipeline, TRANSFORMS, 'pipeline')
         preprocessor = reader.read(bundle.data_preprocessor, MODELS, 'data_preprocessor')
         init_default_scope('mmtbps')
-        self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
-        if bundle.vocabulary is not None:
-            self.tokenizer.set_vocabulary(bundle.vocabulary)
-        self.image_loader = PipelineLoader(pipeline, self.tokenizer)
-        self.data_preprocessor = MODELS.build(preprocessor)
+        with reader.building('tokenizer'):
+            self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
+            if bundle.vocabulary is not None:
+                self.tokenizer.set_vocabulary(bundle.vocabulary)
+            self.tokenizer.encode('')  # which is refused without words
+        with reader.building('pipeline'):
+            self.image_loader = PipelineLoader(pipeline, self.tokenizer)
+        with reader.building('data_preprocessor'):
+            self.data_preprocessor = MODELS.build(preprocessor)
         self.preprocessing = dict(
             pipeline=bundle.pipeline, data_preprocessor=bundle.data_preprocessor, tokenizer=bundle.tokenizer
         )
-        self.fingerprint = Fingerprint(**bundle.fingerprint)
+        with reader.building('fingerprint'):
+            self.fingerprint = Fingerprint(**bundle.fingerprint)
         self.images, self.texts = (
             _session(self.folder / name, device, num_threads) for name in (IMAGE_GRAPH, TEXT_GRAPH)
         )

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from mmtbps import registry
+from mmtbps.data_configs import registered
 from mmtbps.datasets.base import TBPSDataset
 
 __all__ = ['MMENGINE_HOOKS', 'check_config', 'read_config']
@@ -89,7 +91,19 @@ def _node(cfg: Config, path: str) -> Any:
     node: Any = cfg
     for part in path.split('.') if path else ():
         node = node.get(part) or {}
+        if not isinstance(node, dict):
+            raise ValueError(f'Config: {part} of {path} must be a dictionary, got {node!r:.80}.')
     return node
+
+
+def _registered(node: Registry, name: Any) -> Any:
+    """What stands for a type in a registry; None for a name that is none, for which MMEngine raises RuntimeError."""
+    if not isinstance(name, str):
+        return name
+    try:
+        return node.get(name) if '.' in name else registered(node, name)  # which does not try to import the name
+    except RuntimeError:
+        return None
 
 
 def _near_misses(path: str, keys: Iterable[str], known: Collection[str]) -> Iterator[str]:
@@ -103,7 +117,7 @@ def _near_misses(path: str, keys: Iterable[str], known: Collection[str]) -> Iter
 
 def _inherited_from_another_data_set(path: str, component: dict, known: Collection[str]) -> Iterator[str]:
     name = component['type']
-    dataset = registry.DATASETS.get(name) if isinstance(name, str) else name
+    dataset = _registered(registry.DATASETS, name)
     if inspect.isclass(dataset) and issubclass(dataset, TBPSDataset):
         for key in component:
             if key not in known and key != '_scope_':
@@ -133,7 +147,7 @@ def _arguments(name: Any) -> set[str]:
     The set is empty for a class that is in no registry, such as one of another scope.
     """
     nodes = (getattr(registry, node) for node in registry.__all__)
-    found = [node.get(name) for node in nodes] if isinstance(name, str) else [name]
+    found = [_registered(node, name) for node in nodes]
     known: set[str] = set()
     for cls in found:
         for base in getattr(cls, '__mro__', (object,))[:-1]:

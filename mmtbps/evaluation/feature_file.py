@@ -17,6 +17,8 @@ from .directions import Direction, both_directions
 
 __all__ = ['Features', 'load_features', 'save_features']
 
+_TENSORS = ('image_feats', 'image_pids', 'text_feats', 'text_images')
+
 
 class Features(NamedTuple):
     """Features of all images and captions of a split, in data set order.
@@ -88,18 +90,33 @@ def load_features(path: str | os.PathLike) -> Features:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in Features._fields}
-        meta = json.loads(str(arrays['meta']))
-    except Exception as error:
-        raise ValueError(f'{path} is not a file of tools/test.py --dump ({error}); write it again.') from error
-    features = Features(
-        **{name: torch.from_numpy(arrays[name]) for name in ('image_feats', 'image_pids', 'text_feats', 'text_images')},
-        image_paths=arrays['image_paths'].tolist(),
-        captions=arrays['captions'].tolist(),
-        meta=meta,
-    )
-    images, texts = len(features.image_feats), len(features.text_feats)
-    fits = len(features.image_pids) == len(features.image_paths) == images
-    fits &= len(features.captions) == len(features.text_images) == texts
-    if not fits or meta.get('data_digest') != features.data_digest:
+        features = Features(
+            **{name: torch.from_numpy(arrays[name]) for name in _TENSORS},
+            image_paths=arrays['image_paths'].tolist(),
+            captions=arrays['captions'].tolist(),
+            meta=dict(json.loads(str(arrays['meta']))),
+        )
+        fits = _fits(features)
+    except Exception as error:  # readers raise errors of many kinds on damaged files
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{path} is not a file of tools/test.py --dump ({reason}); write it again.') from error
+    if not fits:
         raise ValueError(f'{path} was changed after it was written: its parts do not fit each other; write it again.')
     return features
+
+
+def _fits(features: Features) -> bool:
+    """Whether all parts have the shapes and kinds that belong together, and are those of which the digest was taken."""
+    images, texts = len(features.image_feats), len(features.text_feats)
+    shapes = [tuple(getattr(features, name).shape) for name in _TENSORS]
+    width = features.image_feats.shape[1:]
+    rows = features.text_images
+    return (
+        shapes == [(images, *width), (images,), (texts, *width), (texts,)]
+        and len(width) == 1
+        and (len(features.image_paths), len(features.captions)) == (images, texts)
+        and all(getattr(features, name).dtype == torch.float32 for name in ('image_feats', 'text_feats'))
+        and all(getattr(features, name).dtype == torch.int64 for name in ('image_pids', 'text_images'))
+        and bool(((rows >= 0) & (rows < images)).all())
+        and features.meta.get('data_digest') == features.data_digest
+    )

@@ -4,7 +4,7 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -131,6 +131,7 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
         The conditions.
 
     Raises:
+        TypeError: If a condition is no text.
         ValueError: If a text is not a comparison.
 
     Example:
@@ -141,7 +142,10 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
         return ()
     if isinstance(where, Mapping):
         return tuple(_equal(name, value) for name, value in where.items())
-    return tuple(_parse(text) for text in ([where] if isinstance(where, str) else where))
+    texts = [where] if isinstance(where, str) or not isinstance(where, Iterable) else list(where)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"where must be a condition such as 'camera = c1', or several, got {where!r:.80}.")
+    return tuple(map(_parse, texts))
 
 
 def _equal(name: str, value: Any) -> Condition:
@@ -152,6 +156,6 @@ def _equal(name: str, value: Any) -> Condition:
 def _parse(text: str) -> Condition:
     match = _TEXT.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a condition; write one such as 'camera = c1' or 'time >= 1200'.")
+        raise ValueError(f"{text!r:.80} is not a condition; write one such as 'camera = c1' or 'time >= 1200'.")
     name, sign, value = match.groups()
     return Condition(name, '=' if sign == '==' else sign, number_or_text(value))

@@ -123,7 +123,9 @@ def read_manifest(folder: str | Path) -> Manifest:
         )
     version = _format_of(file)
     if version not in (None, FORMAT):
-        raise ValueError(f'{file} has format {version!r}, this library reads {FORMAT}. Index again into a new folder.')
+        raise ValueError(
+            f'{file} has format {version!r:.80}, this library reads {FORMAT}. Index again into a new folder.'
+        )
     try:
         content, signature = read_sealed(file)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Metadata of images, from a table or from their paths."""
 
 import csv
+import io
 import json
 import math
 import os
@@ -8,6 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from mmtbps.datasets.annotation import read_text
 
 __all__ = ['MetadataSource', 'read_table']
 
@@ -25,21 +28,25 @@ def read_table(file: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If a line is not a JSON object or a CSV row has more fields than the header.
+        ValueError: If the file is not UTF-8, a line is not a JSON object or a CSV row has more fields than the header.
     """
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f'There is no table {file}.')
-    with file.open(encoding='utf-8-sig', newline='') as stream:
-        if file.suffix.lower() == '.jsonl':
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield f'{file}, line {number}', _json_object(line, f'{file}, line {number}')
-            return
-        for number, row in enumerate(csv.DictReader(stream), start=2):
+    stream = io.StringIO(read_text(str(file)), newline='')
+    if file.suffix.lower() == '.jsonl':
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield f'{file}, line {number}', _json_object(line, f'{file}, line {number}')
+        return
+    reader = csv.DictReader(stream)
+    try:
+        for number, row in enumerate(reader, start=2):
             if None in row:
                 raise ValueError(f'{file}, line {number}: more fields than the header has. Quote fields with commas.')
             yield f'{file}, line {number}', {key: number_or_text(value) for key, value in row.items() if value}
+    except csv.Error as error:
+        raise ValueError(f'{file}, line {reader.line_num}: not valid CSV ({error}).') from error
 
 
 def _json_object(line: str, where: str) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f'pattern {pattern!r} is not a regular expression: {error}.') from error
+        raise ValueError(f'pattern {pattern!r:.80} is not a regular expression: {error}.') from error
     if not compiled.groupindex:
-        raise ValueError(f'pattern {pattern!r} has no named group, such as (?P<camera>c\\d+).')
+        raise ValueError(f'pattern {pattern!r:.80} has no named group, such as (?P<camera>c\\d+).')
     return compiled

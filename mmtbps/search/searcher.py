@@ -1,7 +1,7 @@
 """Search of a gallery with sentences or images."""
 
-import math
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -225,8 +225,8 @@ class Searcher:
             raise ValueError('The gallery is empty; index some images first.')
         if positive(topk, 'topk') > len(self):
             raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
-        if min_score is not None and math.isnan(min_score):
-            raise ValueError('min_score must be a number, got nan; cosines are between -1 and 1.')
+        if min_score is not None and not (isinstance(min_score, Real) and min_score == min_score):
+            raise ValueError(f'min_score must be a number, got {min_score!r:.80}; cosines are between -1 and 1.')
         row_filter = RowFilter(self.gallery.store, parse_where(where))
         rankings = self._rank(features, topk, row_filter, rerank)
         return [self._results(ranking, min_score) for ranking in rankings]

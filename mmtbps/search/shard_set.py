@@ -111,10 +111,14 @@ def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text(encoding='utf-8'))
         manifest['shards'], manifest['encoder'], manifest['fingerprint']
         version = manifest['format']
+        if not all(type(entry['file']) is type(entry['sha256']) is str for entry in manifest['shards']):
+            raise ValueError('a shard has no name or checksum')
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f'{file} cannot be read as a manifest of shards ({error!r}). Extract again.') from error
+        raise ValueError(
+            f'{file} cannot be read as a manifest of shards ({type(error).__name__}: {error}). Extract again.'
+        ) from error
     if version != _FORMAT:
-        raise ValueError(f'{file} has format {version!r}, this library reads {_FORMAT}. Extract again.')
+        raise ValueError(f'{file} has format {version!r:.80}, this library reads {_FORMAT}. Extract again.')
     return manifest
 
 

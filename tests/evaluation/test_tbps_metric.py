@@ -143,7 +143,7 @@ def test_bad_settings_are_named(settings, message):
 
 
 def test_results_without_features_are_an_error():
-    with pytest.raises(KeyError, match='text_feats'):
+    with pytest.raises(ValueError, match='text_feats'):
         evaluate([dict(image_feat=torch.ones(3), person_id=1)])
 
 

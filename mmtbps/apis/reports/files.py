@@ -112,7 +112,9 @@ def load_report(folder: str | os.PathLike) -> Report:
         columns = {name: _columns(rows) for name, rows in queries.items()}
         return Report(content['meta'], content['figures'], columns)
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f'{folder} is not a complete report ({error!r}); write it again.') from error
+        raise ValueError(
+            f'{folder} is not a complete report ({type(error).__name__}: {error}); write it again.'
+        ) from error
 
 
 def _columns(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:

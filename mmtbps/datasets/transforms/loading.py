@@ -1,5 +1,6 @@
 """Loading of image files."""
 
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
 from mmtbps.registry import TRANSFORMS
@@ -40,14 +41,23 @@ class LoadPersonImage(LoadImageFromFile):
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
         try:
-            return super().transform(results)
+            loaded = super().transform(results)
+            _require_bytes(loaded['img'])
+            return loaded
         except FileNotFoundError:
             raise
         except Exception as error:  # decoders raise all kinds of errors, some without the file name
+            reason = ' '.join(str(error).split())  # OpenCV's has several lines
             raise OSError(
-                f'Cannot read the image {results["img_path"]} ({type(error).__name__}: {error}). Repair or remove it; '
+                f'Cannot read the image {results["img_path"]} ({type(error).__name__}: {reason}). Repair or remove it; '
                 'tools/dataset_tools/verify_dataset.py lists all broken images.'
             ) from error
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(backend_args={self.backend_args})'
+
+
+def _require_bytes(image: np.ndarray) -> None:
+    """OpenCV gives some pictures of floating-point numbers as they are, whatever it is asked for."""
+    if image.dtype != np.uint8 or image.ndim != 3:
+        raise ValueError(f'its pixels are {image.dtype} of shape {image.shape}')

@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmtbps.core.checkpoint import dataset_meta_of
 from mmtbps.core.distributed import unwrap
 from mmtbps.core.files import write_atomically
 from mmtbps.datasets.vocabulary import count_unknown_words
@@ -59,7 +60,7 @@ class DatasetMetaHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take the words from a checkpoint for a test; check them if a training is resumed."""
-        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        meta = dataset_meta_of(checkpoint)
         train_set = dataset_of(runner._train_loop)
         if train_set is None:
             self._share(runner, meta.get('vocabulary'), 'the checkpoint')

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmtbps.core.checkpoint import dataset_meta_of
 from mmtbps.core.distributed import unwrap
 from mmtbps.models import fit_weights
 from mmtbps.registry import HOOKS
@@ -55,7 +56,7 @@ class FitWeightsHook(Hook):
                 _demand_training_state(checkpoint, source)
             lines = fit_weights(model, checkpoint, 'resume', source)
         else:
-            meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+            meta = dataset_meta_of(checkpoint, source)
 
             def adapt(weights: dict[str, Any]) -> list[str]:
                 return adapt_weights(model, weights, meta, train_set.metainfo)

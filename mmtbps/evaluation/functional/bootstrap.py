@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.core.checks import positive
+from mmtbps.core.checks import in_unit, positive, shown, whole
 
 from .checks import as_ids
 
@@ -34,14 +34,22 @@ def paired_bootstrap(
         The ends of the interval.
 
     Raises:
-        TypeError: If the groups are not integers.
-        ValueError: If there is no query, shapes disagree, ``samples`` is below 1 or ``level`` is not between 0 and 1.
+        TypeError: If the groups are not integers, or something else is no number.
+        ValueError: If there is no query, shapes disagree, a difference is not finite, ``samples`` is below 1, ``seed``
+            is negative or ``level`` is not between 0 and 1.
     """
-    values = np.asarray(difference, dtype=np.float64)
+    try:
+        values = np.asarray(difference, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f'difference must hold numbers, got {shown(difference)} ({error}).') from error
     if values.ndim != 1 or not len(values):
         raise ValueError(f'difference must hold a number for each query, at least one, got shape {values.shape}.')
+    if not np.isfinite(values).all():
+        raise ValueError('difference has NaN or infinity, of which there is no interval.')
     positive(samples, 'samples')
-    if not 0 < level < 1:
+    if whole(seed, 'seed') < 0:
+        raise ValueError(f'seed must not be negative, got {seed!r}.')
+    if not 0 < in_unit(level, 'level') < 1:
         raise ValueError(f'level must be between 0 and 1, got {level!r}.')
     _, group = np.unique(as_ids(groups, 'groups', len(values)).numpy(), return_inverse=True)
     sums, sizes = np.bincount(group, weights=values), np.bincount(group)

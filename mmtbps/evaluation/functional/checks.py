@@ -1,10 +1,21 @@
 """Argument checks of ranking and re-ranking."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from mmtbps.core.checks import shown, whole
+
+
+def _as_tensor(value: Any, name: str, kind: str, hint: str = '') -> Tensor:
+    """Convert anything to a tensor, or say what it should have been."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = ' '.join(str(error).split())
+        raise TypeError(f'{name} must hold {kind}, got {shown(value)} ({reason:.200}){hint}.') from error
 
 
 def as_float(value: Any, name: str) -> Tensor:
@@ -21,7 +32,7 @@ def as_float(value: Any, name: str) -> Tensor:
         TypeError: If it does not hold floating-point numbers.
         ValueError: If it is not a matrix.
     """
-    value = torch.as_tensor(value).detach()
+    value = _as_tensor(value, name, 'floating-point numbers').detach()
     if not value.is_floating_point():
         raise TypeError(f'{name} must hold floating-point numbers, got {value.dtype}; convert it with .float().')
     if value.dim() != 2:
@@ -44,14 +55,10 @@ def as_ids(value: Any, name: str, count: int | None = None) -> Tensor:
         TypeError: If they are not integers.
         ValueError: If they are not a vector or their number differs.
     """
-    try:
-        value = torch.as_tensor(value).cpu()
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f'{name} must hold integers, got {value!r:.80} ({error}). Convert text ids first, those of queries and '
-            'gallery together: numpy.unique(ids, return_inverse=True)[1].'
-        ) from error
-    if value.numel() and (value.is_floating_point() or value.is_complex()):
+    remedy = 'numpy.unique(ids, return_inverse=True)[1]'
+    hint = f'. Convert text ids first, those of queries and gallery together: {remedy}'
+    value = _as_tensor(value, name, 'integers', hint).cpu()
+    if value.numel() and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):
         raise TypeError(f'{name} must hold integers, got {value.dtype}.')
     if value.dim() != 1 or count not in (None, len(value)):
         expected = 'one person id per row' if count is None else f'one person id per row, that is {count}'
@@ -69,11 +76,14 @@ def check_topk(topk: Sequence[int]) -> tuple[int, ...]:
         The ranks.
 
     Raises:
+        TypeError: If they are no whole numbers.
         ValueError: If there is none or one is below 1.
     """
-    ranks = tuple(int(k) for k in topk)
+    if isinstance(topk, str) or not isinstance(topk, Iterable):
+        raise TypeError(f'topk must be a sequence of ranks, got {shown(topk)}.')
+    ranks = tuple(whole(k, 'every rank of topk') for k in topk)
     if not ranks or min(ranks) < 1:
-        raise ValueError(f'topk must name at least one rank and none below 1, got {topk!r}.')
+        raise ValueError(f'topk must name at least one rank and none below 1, got {shown(topk)}.')
     return ranks
 
 

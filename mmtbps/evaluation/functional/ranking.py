@@ -115,7 +115,9 @@ def score_rows(rows: Rows, query_pids: Any, gallery_pids: Any, chunk_size: int |
         ValueError: If the rows have a wrong shape, a similarity is NaN or ``chunk_size`` is below 1.
     """
     query_pids, gallery_pids = as_ids(query_pids, 'query_pids'), as_ids(gallery_pids, 'gallery_pids')
-    size = chunk_rows(len(query_pids), len(gallery_pids)) if chunk_size is None else positive(chunk_size, 'chunk_size')
+    size = chunk_rows(len(query_pids), len(gallery_pids))
+    if chunk_size is not None:
+        size = min(positive(chunk_size, 'chunk_size'), max(1, len(query_pids)))
     sorted_pids, order = gallery_pids.sort(stable=True)
     places, figures = [], []
     for chunk in query_pids.argsort(stable=True).split(size):

@@ -10,6 +10,7 @@ from mmengine.logging import MessageHub
 from mmtbps.registry import METRICS
 
 from ..feature_file import Features, save_features
+from .predictions import read_prediction
 
 
 class FeatureCollector(BaseMetric):
@@ -28,17 +29,15 @@ class FeatureCollector(BaseMetric):
             data_batch: Not used.
             data_samples: Predictions with ``image_feat`` (D,), ``text_feats`` (n, D), ``person_id``, ``img_path`` and
                 ``captions``.
+
+        Raises:
+            TypeError: If one of them is of another kind.
+            ValueError: If a prediction lacks one of them, or shapes disagree.
         """
+        name = type(self).__name__
         for sample in data_samples:
-            self.results.append(
-                dict(
-                    image_feat=sample['image_feat'].detach().cpu(),
-                    text_feats=sample['text_feats'].detach().cpu(),
-                    person_id=int(sample['person_id']),
-                    img_path=str(sample['img_path']),
-                    captions=list(sample['captions']),
-                )
-            )
+            read = read_prediction(sample, name, ('img_path', 'captions'))
+            self.results.append(dict(read, img_path=str(sample['img_path']), captions=list(sample['captions'])))
 
     @staticmethod
     def stack(results: list[dict], meta: dict[str, Any] | None = None) -> Features:

@@ -14,6 +14,7 @@ from ..functional import summarize
 from ..functional.checks import check_topk
 from ..rerankers import Reranker
 from ..table import format_figures
+from .predictions import read_prediction
 
 
 @METRICS.register_module()
@@ -68,22 +69,10 @@ class TBPSMetric(BaseMetric):
             data_samples: Predictions with ``image_feat`` (D,), ``text_feats`` (n, D), n >= 0, and ``person_id``.
 
         Raises:
-            KeyError: If a prediction lacks one of them.
+            TypeError: If one of them is of another kind.
+            ValueError: If a prediction lacks one of them, or shapes disagree.
         """
-        for sample in data_samples:
-            missing = {'image_feat', 'text_feats', 'person_id'} - sample.keys()
-            if missing:
-                raise KeyError(
-                    f'TBPSMetric: a result lacks {", ".join(sorted(missing))}; the model must predict image_feat and '
-                    'text_feats, and the pipeline must pack person_id (PackTBPSInputs).'
-                )
-            self.results.append(
-                dict(
-                    image_feat=sample['image_feat'].detach().cpu(),
-                    text_feats=sample['text_feats'].detach().cpu(),
-                    person_id=int(sample['person_id']),
-                )
-            )
+        self.results += [read_prediction(sample, 'TBPSMetric') for sample in data_samples]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Rank both directions and print the table.

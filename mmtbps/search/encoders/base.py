@@ -33,12 +33,20 @@ class Fingerprint:
         model: Hash of their config.
         preprocessing: Hash of what is done to images and sentences before, words of the tokenizer included.
         version: Version of the library, for information only; another version is accepted. Defaults to this one.
+
+    Raises:
+        TypeError: If one of them is no text.
     """
 
     weights: str
     model: str
     preprocessing: str
     version: str = __version__
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, value in asdict(self).items() if not isinstance(value, str)]
+        if wrong:
+            raise TypeError(f'{wrong[0]} of a fingerprint must be a text, got {getattr(self, wrong[0])!r:.80}.')
 
     def differences(self, other: 'Fingerprint') -> list[str]:
         """Name the parts in which two fingerprints differ, except the version."""
@@ -131,8 +139,11 @@ class Encoder(ABC):
 
         Raises:
             OSError: If an image cannot be read.
-            ValueError: If there is no image, or a feature is not finite.
+            TypeError: If an image is neither a path nor an array.
+            ValueError: If there is no image, an array is not (H, W, 3) uint8, or a feature is not finite.
         """
+        for number, image in enumerate(images):
+            _require_image(image, number)
         return self._in_batches(
             list(images), batch_size, lambda part: self.encode_batch(torch.stack([self.image_loader(i) for i in part]))
         )
@@ -196,3 +207,13 @@ class Encoder(ABC):
             raise ValueError('There is nothing to encode: the list is empty.')
         size = positive(batch_size, 'batch_size')
         return torch.cat([encode(items[start : start + size]) for start in range(0, len(items), size)])
+
+
+def _require_image(image: Any, number: int) -> None:
+    if not isinstance(image, str | Path | np.ndarray):
+        raise TypeError(f'image {number} must be a path or an array, got {type(image).__name__}.')
+    if isinstance(image, np.ndarray) and (image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size):
+        raise ValueError(
+            f'image {number} must be an array (H, W, 3) of uint8, BGR, with pixels in it; got {image.shape} of '
+            f'{image.dtype}.'
+        )

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.engine.data_sizes import resolve_data_sizes
@@ -61,7 +61,12 @@ def hash_model(model: nn.Module, config: dict[str, Any]) -> str:
 def prepare_images(data_preprocessor: nn.Module, images: Tensor) -> Tensor:
     """Prepare loaded images (N, 3, H, W) for ``encode_image`` with the data preprocessor of a model."""
     samples = [DataSample(tokens=[]) for _ in images]
-    return data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))['inputs']['images']
+    inputs = data_preprocessor(dict(inputs=dict(image=images), data_samples=samples))['inputs']
+    if 'images' not in inputs:
+        raise ValueError(
+            f'data_preprocessor {type(data_preprocessor).__name__} gives no images; use TBPSDataPreprocessor.'
+        )
+    return inputs['images']
 
 
 class PipelineLoader:
@@ -87,6 +92,7 @@ class PipelineLoader:
 
         Raises:
             OSError: If the file cannot be read.
+            ValueError: If a transform fails or the pipeline gives no image.
         """
         transforms = self.transforms
         results: dict[str, Any] = dict(tokenizer=self.tokenizer, captions=[])
@@ -95,9 +101,18 @@ class PipelineLoader:
             results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         else:
             results['img_path'] = str(image)
-        for transform in transforms:
-            results = transform(results)
-        return results['inputs']['image']
+        for number, transform in enumerate(transforms):
+            try:
+                results = transform(results)
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:  # of transforms that do not belong together, or of a picture that one refuses
+                name = f'pipeline[{number}] ({type(transform).__name__})'
+                raise ValueError(f'{name} cannot prepare an image: {" ".join(repr(error).split()):.500}.') from error
+        loaded = (results or {}).get('inputs', {}).get('image')
+        if not isinstance(loaded, Tensor):
+            raise ValueError("The pipeline must end in PackTBPSInputs, which gives ['inputs']['image'], but does not.")
+        return loaded
 
 
 @ENCODERS.register_module()
@@ -119,7 +134,7 @@ class ModelEncoder(Encoder):
 
     def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
         stored = load_checkpoint_file(checkpoint)
-        meta = stored.get('meta', {}).get('dataset_meta') or {}
+        meta = dataset_meta_of(stored, checkpoint)
         cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else Config.fromfile(config), meta)
         dataset = _evaluation_set(cfg)
         tokenizer = dict(dataset.get('tokenizer') or dict(type='WordTokenizer'))

@@ -40,7 +40,7 @@ def rebuild_encoder(
             may ask for.
     """
     reader = ConfigReader(str(source), manifest.get('modules', ()), trusted_modules)
-    description = manifest['encoder']
+    description = manifest.get('encoder')
     if not isinstance(description, Mapping):
         raise ValueError(f'{source}: encoder must be an object with a type, got {description!r:.80}. Index again.')
     kind = reader.find(description.get('type'), ENCODERS, 'encoder')
@@ -52,7 +52,5 @@ def rebuild_encoder(
             f'The weights that {Path(source).parent} was made with are no longer at {arguments["checkpoint"]}. Give '
             'their new place (--checkpoint).'
         )
-    try:
+    with reader.building(f'encoder {description["type"]}'):
         return kind.rebuild(arguments, reader, device)
-    except (AttributeError, IndexError, KeyError, TypeError) as error:  # arguments that the classes do not have
-        raise ValueError(f'{source}: encoder {description["type"]} cannot be built from it ({error}).') from error
