@@ -60,8 +60,10 @@ class PlainStep(nn.Module):
         self.images, self.captions = PlainImages(layers, width, size), PlainCaptions(words)
         self.image_projection, self.text_projection = nn.Linear(16 * width, 256), nn.Linear(1024, 256)
         self.classes = nn.Parameter(nn.init.xavier_uniform_(torch.empty(256, classes)))
-        self.image_queue, self.text_queue = torch.zeros(2, 256, queue_size).unbind()
-        self.ids, self.pointer = torch.full((queue_size,), -1), 0
+        self.register_buffer('image_queue', torch.zeros(256, queue_size))
+        self.register_buffer('text_queue', torch.zeros(256, queue_size))
+        self.register_buffer('ids', torch.full((queue_size,), -1))
+        self.pointer = 0
         self.image_keys, self.caption_keys = copy.deepcopy(self.images), copy.deepcopy(self.captions)
         queries = [item for item in self.named_parameters() if '_keys' not in item[0] and item[1].requires_grad]
         groups = [

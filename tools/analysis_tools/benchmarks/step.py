@@ -1,8 +1,9 @@
-"""One training step of CM-MoCo on the CPU: mmtbps with its default settings against plain PyTorch.
+"""One training step of CM-MoCo: mmtbps with its default settings against plain PyTorch.
 
 The model is the paper's: CLIP's ResNet-50 for 384 x 128 pixels, frozen words under a Bi-GRU, identity, alignment and
 contrastive losses, momentum keys with a queue of 2,048. Both sides start from the same weights and see the same random
-batch, step after step; memory is that of a process that builds the model and trains it for two steps.
+batch, step after step; memory is that of a process that builds the model and trains it for two steps, on a GPU the
+device's.
 """
 
 import argparse
@@ -39,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--classes', type=int, default=11003, help='(default: %(default)s)')
     parser.add_argument('--words', type=int, default=9408, help='(default: %(default)s)')
     parser.add_argument('--queue-size', type=int, default=2048, help='(default: %(default)s)')
+    parser.add_argument('--device', default='cpu', help='(default: %(default)s)')
+
+
+def finished_at() -> float:
+    """The time when what the device was asked for is done."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 class Step:
@@ -53,7 +62,7 @@ class Step:
         cfg.text_stream.backbone.update(vocab_size=args.words, frozen=True)
         cfg.heads.identity.num_classes = args.classes
         cfg.queue.size = args.queue_size
-        self.model: CMMoCoRetriever = MODELS.build(cfg)
+        self.model: CMMoCoRetriever = MODELS.build(cfg).to(args.device)
         for name, weight in self.model.named_parameters():
             if name.endswith('bn3.weight'):
                 nn.init.ones_(weight)  # CLIP's zeros would hide what the blocks compute.
@@ -64,13 +73,13 @@ class Step:
 
     def step(self, data: dict[str, Any]) -> dict[str, Tensor]:
         """Train on a batch."""
-        start = time.perf_counter()
+        start = finished_at()
         self.model.update_key_encoders()
-        updated = time.perf_counter()
+        updated = finished_at()
         losses = self.model.train_step(data, self.optim_wrapper)
-        trained = time.perf_counter()
+        trained = finished_at()
         self.model.queue.commit()
-        self.state_seconds.append(updated - start + time.perf_counter() - trained)
+        self.state_seconds.append(updated - start + finished_at() - trained)
         return losses
 
 
@@ -89,24 +98,27 @@ def make_batch(args: argparse.Namespace) -> dict[str, Any]:
 def fill_queue(model: CMMoCoRetriever) -> None:
     """Fill the queue with random keys of persons that the batch has not, and of some that it has."""
     size = model.queue.size
-    keys = nn.functional.normalize(torch.randn(2, size, model.queue.dim), dim=2)
-    model.queue.stage(*keys, torch.arange(size) % model.heads['identity'].num_classes)
+    device = model.queue.image.device
+    keys = nn.functional.normalize(torch.randn(2, size, model.queue.dim), dim=2).to(device)
+    model.queue.stage(*keys, torch.arange(size, device=device) % model.heads['identity'].num_classes)
     model.queue.commit()
 
 
 def build_plain(args: argparse.Namespace) -> PlainStep:
     """The yardstick for the same sizes."""
-    return PlainStep(args.layers, args.width, tuple(args.size), args.words, args.classes, args.queue_size).train()
+    plain = PlainStep(args.layers, args.width, tuple(args.size), args.words, args.classes, args.queue_size)
+    return plain.to(args.device).train()
 
 
-def plain_batch(data: dict[str, Any]) -> tuple[Tensor, ...]:
+def plain_batch(data: dict[str, Any], device: str) -> tuple[Tensor, ...]:
     """The batch as plain code has it: normalised on the way, in the default memory format."""
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]))
     captions = [torch.tensor(sample.tokens[0]) for sample in data['data_samples']]
     tokens = nn.utils.rnn.pad_sequence(captions, batch_first=True)
     ids = torch.tensor([sample.person_id for sample in data['data_samples']])
     lengths = torch.tensor([len(caption) for caption in captions])
-    return (data['inputs']['image'].flip(1).float() - mean) / std, tokens, lengths, ids
+    images = (data['inputs']['image'].flip(1).float() - mean) / std
+    return images.to(device), tokens.to(device), lengths, ids.to(device)
 
 
 def train_twice(args: argparse.Namespace, plain: bool) -> None:
@@ -115,7 +127,7 @@ def train_twice(args: argparse.Namespace, plain: bool) -> None:
     if plain:
         reference = build_plain(args)
         for _ in range(2):
-            reference.step(*plain_batch(data))
+            reference.step(*plain_batch(data, args.device))
     else:
         ours = Step(args)
         for _ in range(2):
@@ -124,13 +136,22 @@ def train_twice(args: argparse.Namespace, plain: bool) -> None:
 
 def peak(args: argparse.Namespace, plain: bool) -> float:
     """Peak memory of the training, in megabytes, above that of a process with the packages loaded."""
-    return peak_growth(lambda: train_twice(args, plain))
+    if args.device == 'cpu':
+        return peak_growth(lambda: train_twice(args, plain))
+    train_twice(args, plain)
+    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def peak_apart(args: argparse.Namespace, plain: bool) -> float:
     """The same, in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
         return pool.submit(peak, args, plain).result()
+
+
+def plain_step(plain: PlainStep, losses: list[dict[str, Tensor]], *batch: Tensor) -> None:
+    """Train the yardstick on a batch and wait for it, as :meth:`Step.step` does."""
+    losses.append(plain.step(*batch))
+    finished_at()
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -145,7 +166,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     seconds = time_in_turn(
         {
             'ours': lambda: losses['ours'].append(ours.step(data)),
-            'plain': lambda: losses['plain'].append(plain.step(*plain_batch(data))),
+            'plain': lambda: plain_step(plain, losses['plain'], *plain_batch(data, args.device)),
         },
         args.repeats,
     )
