@@ -259,5 +259,5 @@ def test_parts():
 
 def test_the_model_inside_a_wrapper_is_meant(baseline):
     model = build(dual_stream_config(), seed=1)
-    fit_weights(nn.DataParallel(model), baseline)
-    assert torch.equal(model.image_projection.linear.weight, baseline['image_projection.linear.weight'])
+    fit_weights(nn.DataParallel(model), baseline)  # which moves it to a GPU, if there is one
+    assert torch.equal(model.image_projection.linear.weight.cpu(), baseline['image_projection.linear.weight'])

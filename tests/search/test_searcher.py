@@ -235,7 +235,7 @@ def test_clear_errors(searcher, crops, tmp_path):
     with pytest.raises(FileExistsError, match='already holds a gallery'):
         Searcher(PixelEncoder()).save(tmp_path / 'index')
     (tmp_path / 'index' / 'features' / '000001.safetensors').write_bytes(b'cut')
-    with pytest.raises(ValueError, match=r'000001.safetensors has 3 bytes instead of 2816'):
+    with pytest.raises(ValueError, match=r'000001.safetensors has 3 bytes instead of \d+'):
         Searcher.load(tmp_path / 'index')
     (tmp_path / 'index' / 'index.json').write_text('{')
     with pytest.raises(ValueError, match=r'index.json is damaged .* cannot be read as the manifest of a gallery'):

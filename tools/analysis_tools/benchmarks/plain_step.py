@@ -110,7 +110,7 @@ class PlainStep(nn.Module):
         self.optimizer.zero_grad()
         sum(losses.values()).backward()
         self.optimizer.step()
-        slots = (self.pointer + torch.arange(len(ids))) % len(self.ids)
+        slots = (self.pointer + torch.arange(len(ids), device=ids.device)) % len(self.ids)
         self.image_queue[:, slots], self.text_queue[:, slots] = image_keys.t(), text_keys.t()
         self.ids[slots] = ids
         self.pointer = (self.pointer + len(ids)) % len(self.ids)
@@ -132,4 +132,4 @@ class PlainStep(nn.Module):
         queries = F.normalize(queries)
         negatives = (queries @ queue).masked_fill((ids[:, None] == self.ids) | (self.ids == -1), float('-inf'))
         logits = torch.cat([(queries * keys).sum(dim=1, keepdim=True), negatives], dim=1) / TEMPERATURE
-        return F.cross_entropy(logits, torch.zeros(len(ids), dtype=torch.long))
+        return F.cross_entropy(logits, torch.zeros_like(ids))
