@@ -238,8 +238,8 @@ class ConfigReader:
             found = registered(registry, name) or self._class_of_trusted_module(name)
         if found is None or str(getattr(found, '__module__', '')).startswith(_FETCHING):
             raise ValueError(
-                f'{self.source}: {place}.type is {name!r:.80}, which is no registered {registry.name} that data may name. '
-                'If it is a class of your own, import its module first: --trust MODULE (trusted_modules=[...]).'
+                f'{self.source}: {place}.type is {name!r:.80}, which is no registered {registry.name} that data may '
+                'name. If it is a class of your own, import its module first: --trust MODULE (trusted_modules=[...]).'
             )
         return found
 

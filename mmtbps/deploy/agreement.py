@@ -10,7 +10,7 @@ from mmtbps.datasets.base import TBPSDataset
 from mmtbps.evaluation.functional import rank_features
 from mmtbps.search import Encoder
 
-__all__ = ['Agreement', 'compare_encoders', 'evaluate_encoder']
+__all__ = ['Agreement', 'compare_encoders', 'compare_features', 'evaluate_encoder']
 
 # Scores that differ by less than this may swap ranks by rounding.
 _TIE = 1e-5
@@ -61,8 +61,25 @@ def compare_encoders(
     Returns:
         The agreement.
     """
-    expected_images, found_images = (encoder.encode_images(images, batch_size) for encoder in (reference, other))
-    expected_texts, found_texts = (encoder.encode_texts(sentences, batch_size) for encoder in (reference, other))
+    expected, found = (
+        (encoder.encode_images(images, batch_size), encoder.encode_texts(sentences, batch_size))
+        for encoder in (reference, other)
+    )
+    return compare_features(expected, found, topk)
+
+
+def compare_features(expected: tuple[Tensor, Tensor], found: tuple[Tensor, Tensor], topk: int = 10) -> Agreement:
+    """Compare unit features of images (N, D) and sentences (M, D) with those of a reference.
+
+    Args:
+        expected: Features of the images and of the sentences by the reference.
+        found: The same by another encoder.
+        topk: See :func:`compare_encoders`.
+
+    Returns:
+        The agreement.
+    """
+    (expected_images, expected_texts), (found_images, found_texts) = expected, found
     return Agreement(
         float((expected_images * found_images).sum(1).min()),
         float((expected_texts * found_texts).sum(1).min()),

@@ -7,6 +7,8 @@ from typing import Any
 
 from mmtbps.core.files import file_sha256, write_atomically
 
+from .graph_files import data_file
+
 __all__ = ['IMAGE_GRAPH', 'MANIFEST', 'TEXT_GRAPH', 'Bundle']
 
 IMAGE_GRAPH, TEXT_GRAPH, MANIFEST = 'image.onnx', 'text.onnx', 'model.json'
@@ -64,7 +66,10 @@ class Bundle:
             ),
         }
         for graph in graphs.values():
-            graph['sha256'] = file_sha256(Path(folder) / graph['file'])
+            file = Path(folder) / graph['file']
+            graph['sha256'] = file_sha256(file)
+            if data_file(file).exists():
+                graph['weights'] = dict(file=data_file(file).name, sha256=file_sha256(data_file(file)))
         content = json.dumps({'format': _FORMAT, **graphs, **asdict(self)}, indent=2, ensure_ascii=False)
         write_atomically(Path(folder) / MANIFEST, content.encode())
 
@@ -89,10 +94,11 @@ class Bundle:
             stored = json.loads((folder / MANIFEST).read_text(encoding='utf-8'))
             if stored['format'] != _FORMAT:
                 raise ValueError(f'its format is {stored["format"]!r}, not {_FORMAT!r}')
-            hashes = {
-                IMAGE_GRAPH: stored['image_graph']['sha256'],
-                TEXT_GRAPH: stored['text_graph']['sha256'],
-            }
+            hashes = {}
+            for name, graph in ((IMAGE_GRAPH, stored['image_graph']), (TEXT_GRAPH, stored['text_graph'])):
+                hashes[folder / name] = graph['sha256']
+                if 'weights' in graph:
+                    hashes[data_file(folder / name)] = graph['weights']['sha256']
             wrong = [name for name, kind in _KINDS.items() if not isinstance(stored[name], kind)]
             if wrong:
                 raise ValueError(f'its {wrong[0]} is {stored[wrong[0]]!r:.80}')
@@ -101,10 +107,14 @@ class Bundle:
             raise ValueError(
                 f'{folder / MANIFEST} cannot be read ({type(error).__name__}: {error}); export the model again.'
             ) from error
-        for name, expected in hashes.items():
-            if file_sha256(folder / name) != expected:
+        for file, expected in hashes.items():
+            if not file.is_file():
+                raise FileNotFoundError(
+                    f'{file} is missing: it holds weights of the exported model. Copy it, or export again.'
+                )
+            if file_sha256(file) != expected:
                 raise ValueError(
-                    f'{folder / name} does not match its checksum in {MANIFEST}: the export was interrupted, or files '
+                    f'{file} does not match its checksum in {MANIFEST}: the export was interrupted, or files '
                     'of two exports were mixed. Export the model again.'
                 )
         return bundle

@@ -1,6 +1,5 @@
 """Encoder that runs an exported model."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,11 @@ from mmtbps.search import Encoder, Fingerprint
 from mmtbps.search.encoders.model_encoder import PipelineLoader, prepare_images
 
 from .bundle import IMAGE_GRAPH, MANIFEST, TEXT_GRAPH, Bundle
+from .extras import import_deploy
 
-__all__ = ['ONNXEncoder', 'import_deploy']
+__all__ = ['ONNXEncoder']
 
 _PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}
-
-
-def import_deploy(name: str) -> Any:
-    """Import a module that the extra ``deploy`` installs.
-
-    Raises:
-        ImportError: If it is not installed; the message says what to install.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"Exported models need {name}. Run: python -m pip install 'mmtbps[deploy]'") from error
 
 
 @ENCODERS.register_module()

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -210,3 +211,51 @@ def test_tool_exports_quantises_and_measures(tmp_path, capsys):
     for name, folder in (('onnx', 'onnx'), ('int8', 'onnx/int8')):
         expected = evaluate_encoder(ONNXEncoder(tmp_path / folder), data)
         assert f'R@1 {expected["R@1"]:.2f}' in figures[name]
+
+
+def test_weights_too_many_for_one_file_are_in_a_file_of_their_own(fresh_process, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmtbps.deploy.graph_files._MOST_IN_ONE_FILE', 10_000)
+    encoder, folder = build_encoder(tmp_path / 'model', 'clip resnet, gru'), tmp_path / 'onnx'
+    agreement = export_onnx(encoder, folder)
+    assert agreement.same_order == 1
+    large = sorted([*FILES, 'image.onnx.data', 'text.onnx.data'])
+    assert sorted(path.name for path in folder.iterdir()) == large
+    moved = tmp_path / 'moved'
+    shutil.copytree(folder, moved)
+    torch.testing.assert_close(ONNXEncoder(moved).encode_texts(['red']), encoder.encode_texts(['red']))
+
+    weights = moved / 'image.onnx.data'
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=r'image\.onnx\.data does not match its checksum'):
+        ONNXEncoder(moved)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r'image\.onnx\.data is missing'):
+        ONNXEncoder(moved)
+
+    monkeypatch.undo()  # also of the fresh process
+    export_onnx(encoder, folder)
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+
+
+@needs_int8
+def test_int8_of_large_graphs(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmtbps.deploy.graph_files._MOST_IN_ONE_FILE', 10_000)
+    encoder = build_encoder(tmp_path / 'model', 'clip vit, clip text')
+    export_onnx(encoder, tmp_path / 'onnx')
+    quantize_onnx(tmp_path / 'onnx', tmp_path / 'int8')
+    agreement = compare_encoders(encoder, ONNXEncoder(tmp_path / 'int8'), *samples)
+    assert min(agreement.image_cosine, agreement.text_cosine) > 0.95
+
+
+def test_what_another_process_cannot_open_is_not_written(fresh_process, exported, tmp_path, monkeypatch):
+    encoder, _ = exported
+    monkeypatch.setattr(
+        'mmtbps.deploy.export.Bundle.save', lambda bundle, folder: (folder / 'model.json').write_text('{}')
+    )
+    with pytest.raises(
+        RuntimeError, match=r'cannot be used by another process: ValueError: .*model\.json cannot be read'
+    ):
+        export_onnx(encoder, tmp_path / 'onnx')
+    assert not list((tmp_path / 'onnx').iterdir())
