@@ -5,7 +5,7 @@ set -euo pipefail
 : "${2:?usage: $0 CONFIG NUM_PROCESSES [arguments of tools/train.py]}"
 config=$1
 processes=$2
-exec python -m torch.distributed.run \
+exec python "$(dirname "$0")/dist_run.py" \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -1,6 +1,9 @@
 """What all commands have in common: a mistake of the user prints one paragraph."""
 
+import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +47,19 @@ def told_in_a_paragraph(tool: str, traceback: bool = False) -> Iterator[None]:
         print(f'\n{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
         raise SystemExit(130) from None
     except _TOLD as error:
+        _tell_launcher(error)
         if traceback:
             raise
         print(f'{tool}: {paragraph_of(error)}', file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _tell_launcher(error: BaseException) -> None:
+    """Write the error to the file in which torch's launcher of several processes looks for it."""
+    if file := os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        Path(file).write_text(
+            json.dumps(dict(message=paragraph_of(error), timestamp=int(time.time()))), encoding='utf-8'
+        )
 
 
 def hidden_error(error: BaseException) -> BaseException:

@@ -1,6 +1,5 @@
 """Raw annotations: reading, checks, and errors that name the place and the remedy."""
 
-import json
 import ntpath
 import os
 import posixpath
@@ -9,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmengine import fileio
+
+from mmtbps.core.json_text import parse_json
 
 __all__ = [
     'SPLITS',
@@ -85,14 +86,11 @@ def load_json(file: str, keys: Iterable[str]) -> Any:
     Raises:
         ValueError: If the file is not JSON; the message names line and column.
     """
-    kept = tuple(keys)
+    kept, text = tuple(keys), read_text(file)
     try:
-        return json.loads(read_text(file), object_hook=lambda obj: {key: obj[key] for key in kept if key in obj})
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f'{file} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Is it complete? '
-            'Download or write it again.'
-        ) from error
+        return parse_json(text, lambda obj: {key: obj[key] for key in kept if key in obj})
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}. Is it complete? Download or write it again.') from error
 
 
 def relative_path(path: Any) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from mmengine import fileio
 from mmengine.dataset import BaseDataset, force_full_init
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import finite
 from mmtbps.registry import TOKENIZER
 
 from . import annotation
@@ -76,6 +78,7 @@ class TBPSDataset(BaseDataset):
     statistics: Mapping[str, tuple[int, int, int]] = {}
     """Published numbers of identities, images and captions of each split, if there are any."""
 
+    @checked(indices=finite)
     def __init__(
         self,
         ann_file: str,

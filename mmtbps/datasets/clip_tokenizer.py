@@ -4,6 +4,8 @@ from functools import lru_cache
 
 from open_clip.tokenizer import SimpleTokenizer
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import at_least
 from mmtbps.registry import TOKENIZER
 
 from .caption_cleaning import CAPTION_CLEANINGS
@@ -44,9 +46,8 @@ class CLIPTokenizer(Tokenizer):
         [49406, 320, 736, 339, 268, 2523, 49407]
     """
 
+    @checked(context_length=at_least(2))
     def __init__(self, context_length: int = 77, cleaning: str | None = None) -> None:
-        if context_length < 2:
-            raise ValueError(f'CLIPTokenizer needs context_length >= 2 for start and end, but got {context_length}.')
         if cleaning is not None and cleaning not in CAPTION_CLEANINGS:
             raise ValueError(f'CLIPTokenizer: cleaning must be one of {list(CAPTION_CLEANINGS)}, got {cleaning!r}.')
         self.context_length = context_length

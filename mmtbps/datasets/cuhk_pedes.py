@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine import fileio
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry
@@ -42,6 +43,7 @@ class CUHKPEDES(TBPSDataset):
         'request.'
     )
 
+    @checked()
     def __init__(self, ann_file: str = 'reid_raw.json', **kwargs: Any) -> None:
         super().__init__(ann_file=ann_file, **kwargs)
 

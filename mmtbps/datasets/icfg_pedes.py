@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine import fileio
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry
@@ -54,9 +55,8 @@ class ICFGPEDES(TBPSDataset):
         'authors provide on request.'
     )
 
+    @checked()
     def __init__(self, ann_file: str = _FILE_NAMES[0], num_val_ids: int = 200, **kwargs: Any) -> None:
-        if num_val_ids < 0:
-            raise ValueError(f'num_val_ids must be 0 (no val split) or more, but got {num_val_ids}.')
         self.num_val_ids = num_val_ids
         super().__init__(ann_file=ann_file, **kwargs)
 

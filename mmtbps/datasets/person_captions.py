@@ -2,10 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.json_text import parse_json
 from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry, read_text
@@ -42,6 +43,7 @@ class PersonCaptions(TBPSDataset):
 
     METAINFO = {'dataset': 'PersonCaptions'}
 
+    @checked()
     def __init__(
         self,
         ann_file: str,
@@ -115,8 +117,8 @@ class PersonCaptions(TBPSDataset):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                self.reject(f'line {number}: not valid JSON, {error.msg} at column {error.colno}', error)
+                record = parse_json(line)
+            except ValueError as error:
+                self.reject(f'line {number}: {error}', error)
                 continue
             yield f'line {number}', record

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import DATASETS
 
 from .base import TBPSDataset
@@ -38,5 +39,6 @@ class RSTPReid(TBPSDataset):
     statistics = {'train': (3701, 18505, 37010), 'val': (200, 1000, 2000), 'test': (200, 1000, 2000)}
     annotation_help = 'RSTPReid needs data_captions.json, a list of {id, img_path, captions, split}.'
 
+    @checked()
     def __init__(self, ann_file: str = 'data_captions.json', **kwargs: Any) -> None:
         super().__init__(ann_file=ann_file, **kwargs)

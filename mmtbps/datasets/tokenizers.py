@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import TOKENIZER
 
 __all__ = ['Tokenizer', 'WordTokenizer']
@@ -94,10 +96,8 @@ class WordTokenizer(Tokenizer):
     unk_token = '<unk>'
     unk_id = 1
 
+    @checked(min_count=positive, max_length=positive)
     def __init__(self, min_count: int = 1, max_length: int = 100, vocabulary: Sequence[str] | None = None) -> None:
-        for name, value in (('min_count', min_count), ('max_length', max_length)):
-            if value < 1:
-                raise ValueError(f'WordTokenizer needs {name} >= 1, but got {value}.')
         self.min_count = min_count
         self.max_length = max_length
         self._ids: dict[str, int] | None = None

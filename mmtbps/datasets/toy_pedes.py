@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine import fileio
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import DATASETS
 from mmtbps.toy import ToySpec, write_toy_pedes
 
@@ -56,6 +57,7 @@ class ToyPEDES(CUHKPEDES):
     statistics = {}
     annotation_help = 'tools/dataset_tools/draw_toypedes.py draws the data set; remove the present files first.'
 
+    @checked()
     def __init__(
         self,
         data_root: str = 'data/toypedes',

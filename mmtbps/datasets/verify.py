@@ -13,6 +13,7 @@ from mmengine.utils import track_iter_progress
 from PIL import Image
 from terminaltables import AsciiTable
 
+from mmtbps.core.images import require_pixels
 from mmtbps.registry import DATASETS
 
 from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
@@ -161,6 +162,7 @@ def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator
 def _decoding_error(file: str) -> str | None:
     """Return the error of reading an image, or None if there is none."""
     try:
+        require_pixels(file)
         # OpenCV, which training reads with, fills the rest of a truncated image with gray; Pillow refuses it.
         with Image.open(file) as image:
             image.load()

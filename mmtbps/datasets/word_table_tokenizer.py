@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import TOKENIZER
 
 from .tokenizers import WordTokenizer
@@ -28,6 +30,7 @@ class WordTableTokenizer(WordTokenizer):
             :class:`WordTokenizer`.
     """
 
+    @checked(min_count=positive, max_length=positive)
     def __init__(
         self,
         table: str,

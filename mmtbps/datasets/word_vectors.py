@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import parse_json
 
 __all__ = ['WordVectors', 'read_words']
 
@@ -119,7 +120,7 @@ class WordVectors:
         with safe_open(path, 'pt') as file:
             metadata = file.metadata()
             vectors = file.get_tensor('vectors').float()
-        return cls(json.loads(metadata['words']), vectors, metadata['encoder'], metadata['encoder_hash'])
+        return cls(parse_json(metadata['words']), vectors, metadata['encoder'], metadata['encoder_hash'])
 
 
 def read_words(path: str | os.PathLike) -> list[str]:
@@ -134,7 +135,7 @@ def read_words(path: str | os.PathLike) -> list[str]:
     text = Path(path).read_text(encoding='utf-8')
     if Path(path).suffix != '.json':
         return text.split()
-    words = json.loads(text)
+    words = parse_json(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError(f'{path} does not hold a list of words')
     return words

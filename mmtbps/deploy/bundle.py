@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.core.files import file_sha256, write_atomically
+from mmtbps.core.json_text import parse_json
 
 from .graph_files import data_file
 
@@ -91,7 +92,7 @@ class Bundle:
                     f'{folder} is not an exported model: it has no {name}. Write one with tools/deploy/export_onnx.py.'
                 )
         try:
-            stored = json.loads((folder / MANIFEST).read_text(encoding='utf-8'))
+            stored = parse_json((folder / MANIFEST).read_bytes())
             if stored['format'] != _FORMAT:
                 raise ValueError(f'its format is {stored["format"]!r}, not {_FORMAT!r}')
             hashes = {}
@@ -103,7 +104,7 @@ class Bundle:
             if wrong:
                 raise ValueError(f'its {wrong[0]} is {stored[wrong[0]]!r:.80}')
             bundle = cls(**{field.name: stored[field.name] for field in fields(cls)})
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{folder / MANIFEST} cannot be read ({type(error).__name__}: {error}); export the model again.'
             ) from error

@@ -8,6 +8,8 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.data_configs import ConfigReader
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.models.data_preprocessor import pad_tokens
@@ -45,6 +47,7 @@ class ONNXEncoder(Encoder):
             is not trusted, a class that is not registered, or more than data may ask for.
     """
 
+    @checked(num_threads=positive)
     def __init__(
         self,
         folder: str | Path,

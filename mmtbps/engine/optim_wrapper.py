@@ -8,6 +8,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import OPTIM_WRAPPERS
 
 
@@ -26,6 +27,7 @@ class AutocastOptimWrapper(OptimWrapper):
         ValueError: If ``dtype`` is neither.
     """
 
+    @checked()
     def __init__(self, dtype: str = 'bfloat16', **kwargs: Any) -> None:
         if dtype not in ('bfloat16', 'float16'):
             raise ValueError(f"AutocastOptimWrapper: dtype must be 'bfloat16' or 'float16', got {dtype!r}.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import parse_json
 
 from .directions import Direction, both_directions
 
@@ -94,7 +95,7 @@ def load_features(path: str | os.PathLike) -> Features:
             **{name: torch.from_numpy(arrays[name]) for name in _TENSORS},
             image_paths=arrays['image_paths'].tolist(),
             captions=arrays['captions'].tolist(),
-            meta=dict(json.loads(str(arrays['meta']))),
+            meta=dict(parse_json(str(arrays['meta']), finite=False)),
         )
         fits = _fits(features)
     except Exception as error:  # readers raise errors of many kinds on damaged files

@@ -8,6 +8,8 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import finite
 from mmtbps.registry import MODELS
 
 __all__ = ['IGNORED', 'TBPSDataPreprocessor', 'pad_tokens']
@@ -91,6 +93,7 @@ class TBPSDataPreprocessor(BaseDataPreprocessor):
         ValueError: If ``mean``, ``std`` or ``erase_value`` have not three numbers, or ``std`` is not positive.
     """
 
+    @checked(mean=finite, std=finite, erase_value=finite)
     def __init__(
         self,
         mean: Sequence[float],

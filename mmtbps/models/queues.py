@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.distributed import gather
 from mmtbps.registry import MODELS
 
@@ -48,6 +49,7 @@ class CrossModalQueue(nn.Module):
     pointer: Tensor
     fill: Tensor
 
+    @checked()
     def __init__(self, size: int, dim: int, random_init: bool = False) -> None:
         super().__init__()
         if size < 1 or dim < 1:

@@ -12,6 +12,8 @@ import torch
 from mmengine.utils import track_iter_progress
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero, positive
 from mmtbps.datasets.clip_tokenizer import CLIPTokenizer
 from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import MODELS
@@ -92,6 +94,7 @@ class CLIPWordVectorizer(WordVectorizer):
         batch_size: Words at a time.
     """
 
+    @checked(batch_size=positive)
     def __init__(
         self,
         checkpoint: str,
@@ -138,6 +141,7 @@ class SentenceTransformerWordVectorizer(WordVectorizer):
         ImportError: If the package is not installed.
     """
 
+    @checked(batch_size=positive, scale=above_zero)
     def __init__(self, folder: str, batch_size: int = 256, scale: float = 1.0) -> None:
         if not Path(folder).is_dir():
             raise FileNotFoundError(f'There is no folder {folder!r} of a sentence-transformers model.')

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.core.files import file_inside, file_sha256, remove_leftovers, write_atomically
+from mmtbps.core.json_text import parse_json
 
 __all__ = [
     'BUILT',
@@ -90,8 +91,8 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], tuple[int, ...]]:
     with open(path, 'rb') as file:
         signature = _signature(os.fstat(file.fileno()))
         try:
-            content = json.loads(file.read())
-        except (ValueError, RecursionError) as error:
+            content = parse_json(file.read(), finite=False)
+        except ValueError as error:
             raise ValueError(f'{path} is damaged ({error}).') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path} is damaged: it holds no JSON object.')
@@ -249,6 +250,6 @@ def _signature(status: os.stat_result) -> tuple[int, ...]:
 
 def _format_of(file: Path) -> Any:
     try:
-        return json.loads(file.read_bytes())['format']
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return parse_json(file.read_bytes(), finite=False)['format']
+    except (ValueError, KeyError, TypeError):
         return None

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import os
 import re
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmtbps.core.json_text import parse_json
 from mmtbps.datasets.annotation import read_text
 
 __all__ = ['MetadataSource', 'read_table']
@@ -51,9 +51,9 @@ def read_table(file: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError as error:
-        raise ValueError(f'{where}: not valid JSON ({error}).') from error
+        raise ValueError(f'{where}: {error}.') from error
     if not isinstance(value, dict):
         raise ValueError(f'{where}: expected a JSON object, but got {type(value).__name__}.')
     return value

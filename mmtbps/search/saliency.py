@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from mmtbps.core.checks import positive
+from mmtbps.core.images import read_image
 from mmtbps.visualization.ranked_list import render, show_person
 
 from .encoders.model_encoder import ModelEncoder, prepare_images
@@ -109,7 +109,7 @@ def draw_saliency(
     """
     maps = {'sentence': compute_saliency(encoder, image, sentence)}
     maps.update({word: compute_saliency(encoder, image, sentence, word) for word in words})
-    picture = image if isinstance(image, np.ndarray) else mmcv.imread(str(image))
+    picture = image if isinstance(image, np.ndarray) else read_image(image)
     columns = 1 + len(maps)
     text = '\n'.join(textwrap.wrap(sentence, width=16 * columns))
     figure = Figure(figsize=(1.4 * columns, 4.3 + 0.2 * text.count('\n')), dpi=100, layout='constrained')

@@ -11,6 +11,7 @@ from mmengine.dist import all_gather_object, barrier, get_dist_info
 from mmengine.utils import ProgressBar
 
 from mmtbps.core.files import file_inside, file_sha256, write_atomically
+from mmtbps.core.json_text import parse_json
 
 from .encoders import Encoder, Fingerprint
 from .extraction import encode_blocks, split_blocks
@@ -108,12 +109,12 @@ def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
             f'There is no {SHARD_MANIFEST} in {folder}: the extraction is not finished. Run tools/extract.py again.'
         )
     try:
-        manifest = json.loads(file.read_text(encoding='utf-8'))
+        manifest = parse_json(file.read_bytes(), finite=False)
         manifest['shards'], manifest['encoder'], manifest['fingerprint']
         version = manifest['format']
         if not all(type(entry['file']) is type(entry['sha256']) is str for entry in manifest['shards']):
             raise ValueError('a shard has no name or checksum')
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f'{file} cannot be read as a manifest of shards ({type(error).__name__}: {error}). Extract again.'
         ) from error

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import parse_json
 
 from .encoders.base import Fingerprint
 from .listing import GalleryImage
@@ -80,11 +81,11 @@ def read_shard(path: str | Path) -> Shard:
         raise FileNotFoundError(missing)
     try:
         with safe_open(str(path), framework='pt') as file:
-            header, features = json.loads(file.metadata()['shard']), file.get_tensor('features')
+            header, features = parse_json(file.metadata()['shard'], finite=False), file.get_tensor('features')
         images = [GalleryImage(*values) for values in header['images']]
         broken = [BrokenImage(GalleryImage(*values[:-1]), values[-1]) for values in header['broken']]
         fingerprint = Fingerprint(**header['fingerprint'])
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path} is damaged or not a shard ({error}). Extract or index again.') from error
     except RuntimeError as error:  # torch's, from mapping a file that was removed this moment
         raise FileNotFoundError(missing) from error

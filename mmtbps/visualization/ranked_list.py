@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -15,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.images import read_image
 from mmtbps.evaluation import Features, load_features
 
 __all__ = ['RankedList', 'draw_ranked_lists', 'draw_ranking', 'rank_examples', 'render', 'show_person']
@@ -104,8 +104,8 @@ def show_person(axes: Axes, image: str | np.ndarray) -> None:
         axes: The axes to draw on.
         image: A file, or an array (H, W, 3) uint8, BGR.
     """
-    picture = mmcv.imread(image, channel_order='rgb') if isinstance(image, str) else image[..., ::-1]
-    axes.imshow(cv2.resize(np.ascontiguousarray(picture), (128, 384), interpolation=cv2.INTER_AREA))
+    picture = read_image(image) if isinstance(image, str) else image
+    axes.imshow(cv2.resize(np.ascontiguousarray(picture[..., ::-1]), (128, 384), interpolation=cv2.INTER_AREA))
     axes.set(xticks=[], yticks=[])
 
 

@@ -176,7 +176,7 @@ def test_a_missing_key_names_file_entry_and_key(cuhk_root, cuhk_entries, key):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'[\n {"split": "train",\n  "id": }]', 'not valid JSON: .* line 3, column 9'),
+        (b'[\n {"split": "train",\n  "id": }]', 'not valid JSON, .* line 3, column 9'),
         (b'', 'not valid JSON'),
         (b'{"split": "train"}', 'a list of entries is expected, but got dict'),
         (b'[1]', 'entry 0: an object with the keys'),

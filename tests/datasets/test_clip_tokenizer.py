@@ -60,5 +60,5 @@ def test_a_copy_for_a_worker_is_small():
 
 
 def test_no_room_for_start_and_end():
-    with pytest.raises(ValueError, match='context_length >= 2'):
+    with pytest.raises(ValueError, match='context_length must be at least 2'):
         CLIPTokenizer(1)

@@ -113,7 +113,7 @@ def test_a_differing_vocabulary_is_refused_and_an_equal_one_welcome():
 
 @pytest.mark.parametrize('name', ['min_count', 'max_length'])
 def test_bad_numbers_are_refused(name):
-    with pytest.raises(ValueError, match=f'{name} >= 1, but got 0'):
+    with pytest.raises(ValueError, match=f'{name} must be at least 1, got 0'):
         WordTokenizer(**{name: 0})
 
 

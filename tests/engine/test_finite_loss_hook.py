@@ -10,7 +10,6 @@ from mmpretrain.structures import DataSample
 from tiny_retriever import cm_moco_config, dual_stream_config
 
 from mmtbps.core.checkpoint import load_checkpoint_file, newest_good
-from mmtbps.engine import FiniteLossHook
 
 BAD = 13
 HOOKS = [dict(type='mmtbps.MomentumUpdateHook'), dict(type='mmtbps.QueueUpdateHook')]
@@ -135,12 +134,6 @@ def test_embeddings_that_are_all_alike_are_told(tmp_path, model, constant, monke
     alike = [message for message in told if 'are all alike' in message]
     assert len(alike) == constant
     assert all('embeddings of images' in message for message in alike)
-
-
-@pytest.mark.parametrize('skip', [-1, 1.5, True, None])
-def test_skip_is_a_number_of_iterations(skip):
-    with pytest.raises(ValueError, match='skip must be a number of iterations'):
-        FiniteLossHook(skip)
 
 
 def test_buffers_may_be_infinite(tmp_path):

@@ -82,7 +82,7 @@ def test_cosine_momentum_grows_to_its_end(model):
         run_iteration(runner)
     assert seen == pytest.approx([0.5, 0.5 + 0.5 * (1 - 0.5**0.5) / 2, 0.75, 0.5 + 0.5 * (1 + 0.5**0.5) / 2])
     assert runner.hooks[0].current_momentum(0.5, 1.0) == 1.0
-    with pytest.raises(ValueError, match=r'end_momentum must lie in \[0, 1\], got 2'):
+    with pytest.raises(ValueError, match=r'end_momentum must be in 0\.\.1, got 2'):
         HOOKS.build(dict(type='MomentumUpdateHook', end_momentum=2))
 
 

@@ -225,7 +225,7 @@ def test_autocast():
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(momentum=1.1), r'momentum must lie in \[0, 1\], got 1.1'),
+        (dict(momentum=1.1), r'momentum must be in 0\.\.1, got 1\.1'),
         (dict(contrastive_neck=dict(image=CONTRASTIVE_NECK['image'])), "needs the configs 'image' and 'text', got"),
         (dict(heads=dict(alignment=dict(type='AlignmentHead'))), r"no ContrastiveHead among the heads \['alignment'\]"),
     ],

@@ -29,7 +29,7 @@ def test_whole_parts_of_names_are_frozen(kind, frozen):
 def test_a_prefix_that_fits_nothing(kind):
     with pytest.raises(ValueError, match=r"frozen='conv' fits no parameter; their names begin with \["):
         TOWERS[kind](frozen=['conv'])
-    with pytest.raises(TypeError, match="must be a list of prefixes, got the string 'conv1'"):
+    with pytest.raises(TypeError, match="frozen must be a list, got 'conv1'"):
         TOWERS[kind](frozen='conv1')
 
 

@@ -16,9 +16,9 @@ def test_constants_and_checks():
     assert Temperature(0.7)() == 0.7
     assert not list(Temperature(0.07).parameters())
     assert Temperature(0.01, learnable=True)().item() == pytest.approx(0.01)
-    with pytest.raises(ValueError, match='must be positive, got 0'):
+    with pytest.raises(ValueError, match='initial must be above 0, got 0'):
         Temperature(0)
-    with pytest.raises(ValueError, match='must be positive, got nan'):
+    with pytest.raises(ValueError, match='initial must be a finite number, got nan'):
         Temperature(math.nan)
     with pytest.raises(ValueError, match=r'got 0.009 for max_scale=100'):
         Temperature(0.009, learnable=True)

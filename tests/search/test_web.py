@@ -1,11 +1,9 @@
 """What stands behind the web page; the page itself is tested in a browser by tests/tools/test_web_demo.py."""
 
-import struct
-import zlib
-
 import cv2
 import numpy as np
 import pytest
+from odd_images import claim_size
 from PIL import Image
 from tiny_search import PixelEncoder
 
@@ -96,14 +94,6 @@ def test_pixels_alone_are_kept(tmp_path, picture):
     assert keep_upload(file, tmp_path / 'kept', UploadLimits()) == kept
 
 
-def claim_size(path, width, height):
-    """A PNG of a few bytes that says it is huge."""
-    header = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    chunks = struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header)) + struct.pack('>I', 9) + b'IDAT'
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + chunks)
-    return path
-
-
 def test_what_is_refused(tmp_path, picture):
     limits = UploadLimits(megabytes=0.01, megapixels=1)
     noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
@@ -114,7 +104,7 @@ def test_what_is_refused(tmp_path, picture):
     for file, reason in [
         (write(tmp_path / 'large.png', noise), 'large.png is larger than 0.01 MB.'),
         (claim_size(tmp_path / 'bomb.png', 40000, 40000), 'bomb.png'),
-        (claim_size(tmp_path / 'wide.png', 2000, 1000), 'wide.png has 2000 x 1000 pixels, above 1 megapixels.'),
+        (claim_size(tmp_path / 'wide.png', 2000, 1000), 'wide.png: it has 2000 x 1000 pixels, above 1 megapixels.'),
         (tmp_path / 'vector.png', 'vector.png is not an image of an accepted type'),
         (tmp_path / 'moving.png', 'moving.png is not an image of an accepted type'),
         (tmp_path / 'half.png', 'half.png is broken.'),

@@ -35,7 +35,7 @@ def called(tmp_path):
 def test_training_on_several_processes(called):
     program, arguments = called('dist_train.sh', 'config.py', '4', '--work-dir', 'a folder')
     assert program == 'python'
-    assert arguments[:2] == ['-m', 'torch.distributed.run']
+    assert arguments[0] == 'tools/dist_run.py'
     assert {'--nnodes=1', '--nproc_per_node=4', '--master_addr=127.0.0.1'} <= set(arguments)
     script = arguments.index('tools/train.py')
     assert arguments[script + 1 :] == ['config.py', '--launcher', 'pytorch', '--work-dir', 'a folder']

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import parse_json
 from mmtbps.evaluation.feature_file import Features
 from mmtbps.evaluation.functional import QueryScores, summarize
 
@@ -104,7 +105,7 @@ def load_report(folder: str | os.PathLike) -> Report:
                 f'{folder} is not a report: it has no {name}; write one with tools/test.py --report.'
             )
     try:
-        content = json.loads((folder / FIGURES_FILE).read_text(encoding='utf-8'))
+        content = parse_json((folder / FIGURES_FILE).read_bytes(), finite=False)
         queries: dict[str, list[dict[str, str]]] = {}
         with (folder / QUERIES_FILE).open(encoding='utf-8', newline='') as file:
             for row in csv.DictReader(file, strict=True):

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import mmcv
-import numpy as np
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.images import read_image
 
 __all__ = ['FoundImage', 'QueryCard', 'write_query_page']
 
@@ -125,7 +124,7 @@ def _embed(path: str) -> str:
         raise FileNotFoundError(
             f'There is no image {path}. Paths are those of the test: run in the same folder, with the data in place.'
         )
-    image: np.ndarray = mmcv.imread(path)
+    image = read_image(path)
     height, width = image.shape[:2]
     size = (max(1, round(width * _HEIGHT / height)), _HEIGHT)
     smaller = height > _HEIGHT

@@ -1,6 +1,5 @@
 """Definition of a study: variants of configs, each trained with several seeds."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import parse_json
 
 __all__ = ['Study', 'StudyRun', 'Variant']
 
@@ -85,7 +85,10 @@ class StudyRun:
         if not self.result_file.is_file():
             return None
         self._check_config()
-        return json.loads(self.result_file.read_text(encoding='utf-8'))
+        try:
+            return parse_json(self.result_file.read_bytes(), finite=False)
+        except ValueError as error:
+            raise ValueError(f'{self.result_file}: {error}. Remove it to run this part of the study again.') from error
 
     def _config_text(self) -> str:
         config = self.variant.config.copy()

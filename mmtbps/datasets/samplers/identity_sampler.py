@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import DATA_SAMPLERS
 
 __all__ = ['IdentitySampler']
@@ -44,6 +45,7 @@ class IdentitySampler(Sampler[int]):
         ValueError: If a size is not positive or does not divide, or if a batch needs more identities than there are.
     """
 
+    @checked()
     def __init__(self, dataset: Sized, batch_size: int, num_instances: int, seed: int | None = 0) -> None:
         self.rank, world_size = get_dist_info()
         self.batch_size = batch_size

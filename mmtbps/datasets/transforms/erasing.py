@@ -5,6 +5,7 @@ import random
 
 from mmcv.transforms import BaseTransform
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import TRANSFORMS
 
 __all__ = ['RandomErasingBox']
@@ -36,6 +37,7 @@ class RandomErasingBox(BaseTransform):
         ValueError: If an argument is out of range.
     """
 
+    @checked()
     def __init__(
         self,
         prob: float = 0.5,

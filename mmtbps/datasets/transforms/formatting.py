@@ -8,6 +8,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import TRANSFORMS
 
 __all__ = ['PackTBPSInputs', 'TokenizeCaption']
@@ -99,6 +100,7 @@ class PackTBPSInputs(BaseTransform):
 
     data_keys = ('person_id', 'image_id', 'sample_idx', 'erased')
 
+    @checked()
     def __init__(self, meta_keys: Sequence[str] = ('img_path', 'captions', 'ori_shape', 'img_shape')) -> None:
         self.meta_keys = tuple(meta_keys)
 

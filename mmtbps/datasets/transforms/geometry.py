@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 from mmcv.transforms import BaseTransform
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import TRANSFORMS
 
 __all__ = ['ResizeFlipCrop']
@@ -48,6 +49,7 @@ class ResizeFlipCrop(BaseTransform):
         ValueError: If an argument is out of range.
     """
 
+    @checked()
     def __init__(
         self,
         size: tuple[int, int] = (384, 128),

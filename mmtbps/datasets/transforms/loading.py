@@ -1,8 +1,10 @@
 """Loading of image files."""
 
-import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
+from mmtbps.core.images import MAX_PIXELS, read_image
 from mmtbps.registry import TRANSFORMS
 
 __all__ = ['LoadPersonImage']
@@ -29,35 +31,25 @@ class LoadPersonImage(LoadImageFromFile):
     Args:
         backend_args: File backend of MMEngine, for images that are not on the local disk. Defaults to None: chosen by
             the prefix of the path.
+        max_pixels: Largest width times height, checked before decoding, since a small file can hold a huge image.
+            Defaults to 89,478,485, from which on Pillow, too, suspects an attack.
 
     Raises:
         FileNotFoundError: If the file is missing.
-        OSError: If it cannot be read or decoded.
+        OSError: If it cannot be read or decoded, or has too many pixels.
     """
 
-    def __init__(self, backend_args: dict | None = None) -> None:
+    @checked(max_pixels=positive)
+    def __init__(self, backend_args: dict | None = None, max_pixels: int = MAX_PIXELS) -> None:
         super().__init__(backend_args=backend_args)
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         """Load ``results['img_path']``."""
-        try:
-            loaded = super().transform(results)
-            _require_bytes(loaded['img'])
-            return loaded
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # decoders raise all kinds of errors, some without the file name
-            reason = ' '.join(str(error).split())  # OpenCV's has several lines
-            raise OSError(
-                f'Cannot read the image {results["img_path"]} ({type(error).__name__}: {reason}). Repair or remove it; '
-                'tools/dataset_tools/verify_dataset.py lists all broken images.'
-            ) from error
+        image = read_image(results['img_path'], self.max_pixels, self.backend_args)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(backend_args={self.backend_args})'
-
-
-def _require_bytes(image: np.ndarray) -> None:
-    """OpenCV gives some pictures of floating-point numbers as they are, whatever it is asked for."""
-    if image.dtype != np.uint8 or image.ndim != 3:
-        raise ValueError(f'its pixels are {image.dtype} of shape {image.shape}')
+        return f'{type(self).__name__}(backend_args={self.backend_args}, max_pixels={self.max_pixels})'

@@ -8,6 +8,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import at_least
 from mmtbps.core.files import remove_leftovers, write_atomically
 from mmtbps.registry import HOOKS
 
@@ -47,7 +49,10 @@ class CheckpointHook(MMEngineCheckpointHook):
     only then the outdated files go. Of a run that was resumed from another folder, files of that folder stay.
 
     Args:
+        interval: Epochs or iterations from one checkpoint to the next. Defaults to -1: none are written.
         *args: See :class:`mmengine.hooks.CheckpointHook`.
+        max_keep_ckpts: Number of checkpoints that are kept. Defaults to -1: all.
+        save_begin: Epochs or iterations before the first checkpoint. Defaults to 0.
         backend_args: Backend of the files. Defaults to None: local ones, written atomically. Another backend has to
             care for that itself.
         **kwargs: See :class:`mmengine.hooks.CheckpointHook`.
@@ -56,8 +61,18 @@ class CheckpointHook(MMEngineCheckpointHook):
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
 
-    def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
+    @checked(interval=at_least(-1), max_keep_ckpts=at_least(-1))
+    def __init__(
+        self,
+        interval: int = -1,
+        *args: Any,
+        max_keep_ckpts: int = -1,
+        save_begin: int = 0,
+        backend_args: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.update(max_keep_ckpts=max_keep_ckpts, save_begin=save_begin)
+        super().__init__(interval, *args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what killed writes left, and let go of the best epoch of another folder."""

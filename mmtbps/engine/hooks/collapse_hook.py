@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import in_unit, positive
 from mmtbps.core.distributed import unwrap
 from mmtbps.registry import HOOKS
 
@@ -40,11 +42,8 @@ class CollapseHook(Hook):
         ValueError: If the interval is below 1 or the threshold not between 0 and 1.
     """
 
+    @checked(interval=positive, threshold=in_unit)
     def __init__(self, interval: int = 50, threshold: float = 0.005) -> None:
-        if interval < 1:
-            raise ValueError(f'CollapseHook: interval must be at least 1, got {interval}')
-        if not 0 <= threshold <= 1:
-            raise ValueError(f'CollapseHook: threshold must lie in [0, 1], got {threshold}')
         self.interval = interval
         self.threshold = threshold
         self._before: set[str] = set()

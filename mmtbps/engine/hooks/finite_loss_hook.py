@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.distributed import unwrap
 from mmtbps.core.files import write_atomically
 from mmtbps.registry import HOOKS
@@ -42,9 +43,8 @@ class FiniteLossHook(Hook):
     # Before RuntimeInfoHook, which logs the losses, and QueueUpdateHook, which would take over the keys of the batch.
     priority = 5
 
+    @checked()
     def __init__(self, skip: int = 0) -> None:
-        if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
-            raise ValueError(f'FiniteLossHook: skip must be a number of iterations, at least 0, got {skip!r}')
         self.skip = skip
         self._found = False
         self._buffers: dict[str, Tensor] = {}

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checkpoint import dataset_meta_of
 from mmtbps.core.distributed import unwrap
 from mmtbps.models import fit_weights
@@ -38,9 +39,8 @@ class FitWeightsHook(Hook):
 
     priority = 'ABOVE_NORMAL'  # before MMEngine's EMAHook, which copies the weights of the checkpoint
 
+    @checked()
     def __init__(self, ignore: Sequence[str] = ()) -> None:
-        if isinstance(ignore, str):
-            raise TypeError(f"FitWeightsHook: ignore must be a list of patterns, got {ignore!r}; write ['{ignore}']")
         self.ignore = tuple(ignore)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

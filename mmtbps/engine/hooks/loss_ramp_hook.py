@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.distributed import unwrap
 from mmtbps.registry import HOOKS
 
@@ -27,6 +28,7 @@ class LossRampHook(Hook):
         ValueError: Unless ``0 <= begin <= end``, or if the retriever has no such head.
     """
 
+    @checked()
     def __init__(self, head: str, end: float, begin: float = 0) -> None:
         if not 0 <= begin <= end:
             raise ValueError(f'LossRampHook: needs 0 <= begin <= end, got begin {begin} and end {end}')

@@ -5,6 +5,8 @@ import math
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import in_unit
 from mmtbps.registry import HOOKS
 
 from .momentum_contrast import MomentumContrastHook
@@ -29,9 +31,8 @@ class MomentumUpdateHook(MomentumContrastHook):
 
     partner = 'QueueUpdateHook'
 
+    @checked(end_momentum=in_unit)
     def __init__(self, end_momentum: float | None = None) -> None:
-        if end_momentum is not None and not 0 <= end_momentum <= 1:
-            raise ValueError(f'MomentumUpdateHook: end_momentum must lie in [0, 1], got {end_momentum}')
         self.end_momentum = end_momentum
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:

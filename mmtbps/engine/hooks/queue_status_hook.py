@@ -6,6 +6,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.models.heads import ContrastiveHead
 from mmtbps.models.structures import PairEmbeddings
 from mmtbps.registry import HOOKS
@@ -33,9 +35,8 @@ class QueueStatusHook(MomentumContrastHook):
     priority = 'ABOVE_NORMAL'
     partner = 'QueueUpdateHook'
 
+    @checked(interval=positive)
     def __init__(self, interval: int = 10) -> None:
-        if interval < 1:
-            raise ValueError(f'QueueStatusHook: interval must be at least 1, got {interval}')
         self.interval = interval
 
     def after_train_iter(

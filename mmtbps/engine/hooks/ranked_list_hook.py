@@ -8,6 +8,8 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.evaluation import Features
 from mmtbps.evaluation.metrics import FeatureCollector
 from mmtbps.registry import HOOKS
@@ -55,6 +57,7 @@ class RankedListHook(Hook):
 
     priority = 'LOW'
 
+    @checked(interval=positive, num_queries=positive, topk=positive)
     def __init__(
         self,
         interval: int = 5,
@@ -63,9 +66,6 @@ class RankedListHook(Hook):
         collect_device: str = 'cpu',
         collect_dir: str | None = None,
     ) -> None:
-        for name, value in (('interval', interval), ('num_queries', num_queries), ('topk', topk)):
-            if value < 1:
-                raise ValueError(f'RankedListHook: {name} must be at least 1, got {value}.')
         self.interval = interval
         self.num_queries = num_queries
         self.topk = topk

@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
+from mmtbps.core.arguments import checked
 from mmtbps.models.heads import Temperature
 from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -63,6 +64,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ValueError: If there is another rule, or the decay is out of range or no module knows the depth of its layers.
     """
 
+    @checked()
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         unknown = set(paramwise_cfg or {}) - _RULES
         if unknown:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 
 from .checks import as_float, as_ids, check_topk, unit_pair
@@ -97,6 +98,7 @@ def _persons(query_pids: Tensor, gallery_pids: Tensor, order: Tensor) -> Iterato
 
 
 @torch.no_grad()
+@checked()
 def score_rows(rows: Rows, query_pids: Any, gallery_pids: Any, chunk_size: int | None = None) -> QueryScores:
     """Score every query of a similarity matrix whose rows are computed on demand.
 
@@ -191,6 +193,7 @@ def score_features(
     return score_rows(Cosine(query, gallery), query_pids, gallery_pids, chunk_size)
 
 
+@checked()
 def summarize(scores: QueryScores, topk: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
     """Average over the queries that have a match.
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 
 from .checks import unit_pair
@@ -51,6 +52,7 @@ def shortlist_jaccard(
 
 
 @torch.no_grad()
+@checked()
 def rerank_shortlist(
     query_feats: Any, gallery_feats: Any, prepare: Callable[[Tensor, Tensor], Rows], size: int = 500
 ) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import METRICS
 
 from ..feature_file import Features, save_features
@@ -79,6 +80,7 @@ class DumpFeatures(FeatureCollector):
         ValueError: If ``out_file`` does not end in ``.npz``.
     """
 
+    @checked()
     def __init__(
         self,
         out_file: str,

@@ -7,6 +7,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, print_log
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import METRICS, RERANKERS
 
 from ..directions import both_directions, score_directions
@@ -46,6 +47,7 @@ class TBPSMetric(BaseMetric):
     # Not None, for which MMEngine would warn.
     default_prefix = ''
 
+    @checked()
     def __init__(
         self,
         topk: Sequence[int] = (1, 5, 10),

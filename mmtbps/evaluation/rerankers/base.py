@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+
 from ..functional import Rows, rerank_shortlist
 
 
@@ -22,6 +24,7 @@ class Reranker(ABC):
 
     default_name: str
 
+    @checked()
     def __init__(self, name: str | None = None) -> None:
         self.name = self.default_name if name is None else name
         if not self.name or set('/+') & set(self.name):

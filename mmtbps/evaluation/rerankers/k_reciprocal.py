@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import in_unit, positive
 from mmtbps.registry import RERANKERS
 
@@ -28,6 +29,7 @@ class KReciprocal(Reranker):
 
     default_name = 'k-reciprocal'
 
+    @checked()
     def __init__(self, k1: int = 20, k2: int = 6, lambda_value: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
         self.k1 = positive(k1, 'k1')

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 from mmtbps.registry import RERANKERS
 
@@ -28,6 +29,7 @@ class NeighborJaccard(Reranker):
 
     default_name = 'jaccard'
 
+    @checked()
     def __init__(self, k: int = 5, weight: float = 0.05, name: str | None = None) -> None:
         super().__init__(name)
         self.k = positive(k, 'k')

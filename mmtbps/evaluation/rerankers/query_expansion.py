@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 from mmtbps.registry import RERANKERS
 
@@ -27,6 +28,7 @@ class QueryExpansion(Reranker):
 
     default_name = 'query-expansion'
 
+    @checked()
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name)
         self.k = positive(k, 'k')

@@ -6,6 +6,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import MODELS
 
 __all__ = ['WordEmbedding']
@@ -28,6 +30,7 @@ class WordEmbedding(BaseModule):
         ValueError: If the number of words is not known.
     """
 
+    @checked(embed_dims=positive)
     def __init__(
         self,
         vocab_size: int | None,

@@ -7,6 +7,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.datasets.tokenizers import WordTokenizer
 from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import MODELS
@@ -43,6 +45,7 @@ class WordTable(WordEmbedding):
         ValueError: If the number of words is not known.
     """
 
+    @checked(embed_dims=positive)
     def __init__(
         self,
         vocab_size: int | None,

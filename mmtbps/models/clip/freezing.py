@@ -20,11 +20,8 @@ def freeze_named(module: nn.Module, prefixes: Sequence[str]) -> None:
         prefixes: Whole parts of dotted names: ``'layer1'`` means ``layer1.0.conv1.weight``, not ``layer10``.
 
     Raises:
-        TypeError: If the prefixes are one string.
         ValueError: If a prefix fits no parameter.
     """
-    if isinstance(prefixes, str):
-        raise TypeError(f'{type(module).__name__}: frozen must be a list of prefixes, got the string {prefixes!r}')
     names = dict(module.named_parameters())
     for prefix in prefixes:
         if not any(begins_with(name, [prefix]) for name in names):

@@ -13,6 +13,7 @@ from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
 from mmtbps.registry import WEIGHT_INITIALIZERS
 
 from .positions import GRID, fit_positions
@@ -51,6 +52,7 @@ class CLIPPretrainedInit:
         ... )
     """
 
+    @checked()
     def __init__(self, checkpoint: str, model: str | None = None, ignore: Sequence[str] = ()) -> None:
         self.checkpoint = checkpoint
         self.model = model

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import at_least, positive
 from mmtbps.registry import MODELS
 
 from .attention_pool import MeanTokenAttentionPool
@@ -78,6 +80,10 @@ class CLIPResNet(ModifiedResNet, BaseModule):
 
     attnpool: nn.Module
 
+    @checked(
+        layers=positive, width=positive, heads=positive, output_dim=positive, input_size=positive,
+        frozen_stages=at_least(-1),
+    )  # fmt: skip
     def __init__(
         self,
         layers: Sequence[int] = (3, 4, 6, 3),

@@ -7,6 +7,8 @@ import torch
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import at_least, in_unit, positive
 from mmtbps.registry import MODELS
 
 from ..structures import TokenFeatures
@@ -54,6 +56,7 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
 
     stem = ('token_embedding', 'positional_embedding')
 
+    @checked(context_length=positive, frozen_stages=at_least(-1), attn_drop=in_unit)
     def __init__(
         self,
         arch: str | Mapping[str, Any] = 'ViT-B-16',

@@ -7,6 +7,8 @@ import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import at_least, positive
 from mmtbps.registry import MODELS
 
 from ..structures import TokenFeatures
@@ -53,6 +55,7 @@ class CLIPViT(VisionTransformer, CLIPTower):
 
     stem = ('conv1', 'class_embedding', 'positional_embedding', 'ln_pre')
 
+    @checked(input_size=positive, stride=positive, frozen_stages=at_least(-1))
     def __init__(
         self,
         arch: str | Mapping[str, Any] = 'ViT-B-16',

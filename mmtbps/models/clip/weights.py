@@ -1,7 +1,6 @@
 """Finding and reading released CLIP weights."""
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mmtbps.core.checkpoint import load_checkpoint_file, reason_of, unwrap_weights
+from mmtbps.core.json_text import parse_json
 
 from .torchscript_archive import is_torchscript, read_torchscript_weights
 
@@ -120,9 +120,9 @@ def read_model_config(path: str | os.PathLike) -> dict[str, Any]:
         ValueError: If it is no such file.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:  # no text, or no JSON
-        raise ValueError(f'{path} is no JSON: {error}. Fetch it again from where the weights came from.') from error
+        content = parse_json(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}. Fetch it again from where the weights came from.') from error
     model = content.get('model_cfg') if isinstance(content, dict) else None
     if not isinstance(model, dict) or not {'embed_dim', 'text_cfg'} <= set(model):
         raise ValueError(

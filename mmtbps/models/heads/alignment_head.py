@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero, finite
 from mmtbps.registry import MODELS
 
 from ..losses import alignment_rows
@@ -24,6 +26,7 @@ class AlignmentHead(PairwiseHead):
         **kwargs: See :class:`PairwiseHead`.
     """
 
+    @checked(positive_scale=above_zero, positive_margin=finite, negative_scale=above_zero, negative_margin=finite)
     def __init__(
         self,
         positive_scale: float = 10.0,

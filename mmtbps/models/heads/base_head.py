@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
+
 from ..structures import PairEmbeddings
 
 __all__ = ['BaseHead']
@@ -33,10 +35,9 @@ class BaseHead(BaseModule):
 
     needs: tuple[str, ...] = ()
 
+    @checked()
     def __init__(self, loss_weight: float = 1.0, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        if loss_weight < 0:
-            raise ValueError(f'{type(self).__name__}: loss_weight must not be negative, got {loss_weight}')
         self.loss_weight = loss_weight
 
     def share(self, temperatures: Mapping[str, nn.Module]) -> None:

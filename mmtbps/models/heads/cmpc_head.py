@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import MODELS
 
 from ..losses import cmpc_loss
@@ -22,6 +24,7 @@ class CMPCHead(ClassifierHead):
         init_cfg: MMEngine's initialisation config.
     """
 
+    @checked(in_channels=positive)
     def __init__(
         self,
         num_classes: int | None,

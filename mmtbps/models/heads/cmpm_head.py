@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero
 from mmtbps.registry import MODELS
 
 from ..losses import cmpm_rows
@@ -21,6 +23,7 @@ class CMPMHead(PairwiseHead):
         **kwargs: See :class:`PairwiseHead`.
     """
 
+    @checked(epsilon=above_zero)
     def __init__(self, epsilon: float = 1e-8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon

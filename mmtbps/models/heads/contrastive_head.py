@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero
 from mmtbps.core.distributed import gather
 from mmtbps.core.precision import at_least_float32
 from mmtbps.registry import MODELS
@@ -63,6 +65,7 @@ class ContrastiveHead(BaseHead):
 
     needs = ('contrast',)
 
+    @checked(temperature=above_zero, max_scale=above_zero)
     def __init__(
         self,
         temperature: float | str = 0.07,

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import in_unit, positive
 from mmtbps.registry import MODELS
 
 from ..losses import identity_loss
@@ -25,6 +27,7 @@ class IdentityHead(ClassifierHead):
         init_cfg: MMEngine's initialisation config.
     """
 
+    @checked(in_channels=positive, label_smoothing=in_unit)
     def __init__(
         self,
         num_classes: int | None,
@@ -34,8 +37,6 @@ class IdentityHead(ClassifierHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(num_classes, in_channels, loss_weight, init_cfg)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f'IdentityHead: label_smoothing must lie in [0, 1], got {label_smoothing}')
         self.label_smoothing = label_smoothing
 
     def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:

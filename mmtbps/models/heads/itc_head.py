@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero
 from mmtbps.registry import MODELS
 
 from ..losses import identity_aware_info_nce
@@ -28,6 +30,7 @@ class ITCHead(PairwiseHead):
         **kwargs: See :class:`PairwiseHead`.
     """
 
+    @checked(temperature=above_zero, max_scale=above_zero)
     def __init__(
         self,
         temperature: float | str = 0.07,

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero
 from mmtbps.registry import MODELS
 
 from ..losses import sdm_rows
@@ -26,6 +28,7 @@ class SDMHead(PairwiseHead):
         **kwargs: See :class:`PairwiseHead`.
     """
 
+    @checked(temperature=above_zero, max_scale=above_zero, epsilon=above_zero)
     def __init__(
         self,
         temperature: float | str = 0.02,

@@ -7,6 +7,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import above_zero
 from mmtbps.registry import MODELS
 
 __all__ = ['Temperature', 'make_temperature']
@@ -36,6 +38,7 @@ class Temperature(BaseModule):
         0.009999999776482582
     """
 
+    @checked(initial=above_zero, max_scale=above_zero)
     def __init__(
         self,
         initial: float = 0.07,
@@ -44,8 +47,6 @@ class Temperature(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if not initial > 0:
-            raise ValueError(f'temperature must be positive, got {initial}')
         if learnable and initial * max_scale < 1:
             raise ValueError(
                 f'a learnable temperature starts at 1 / max_scale or above: got {initial} for max_scale={max_scale}'

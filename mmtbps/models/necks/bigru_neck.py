@@ -5,6 +5,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import MODELS
 
 __all__ = ['BiGRUNeck']
@@ -31,6 +33,7 @@ class BiGRUNeck(BaseModule):
         torch.Size([2, 6])
     """
 
+    @checked(in_channels=positive, hidden_size=positive)
     def __init__(
         self,
         in_channels: int = 512,

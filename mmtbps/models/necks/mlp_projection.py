@@ -3,6 +3,8 @@
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import MODELS
 
 __all__ = ['MLPProjection']
@@ -18,6 +20,7 @@ class MLPProjection(BaseModule):
         init_cfg: MMEngine's initialisation config.
     """
 
+    @checked(in_channels=positive, out_channels=positive)
     def __init__(self, in_channels: int, out_channels: int = 256, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.layers = nn.Sequential(

@@ -4,6 +4,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.registry import MODELS
 
 __all__ = ['PartPooling']
@@ -24,10 +26,9 @@ class PartPooling(BaseModule):
         ValueError: If ``parts`` is below 1.
     """
 
+    @checked(parts=positive)
     def __init__(self, parts: int = 6, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        if parts < 1:
-            raise ValueError(f'PartPooling: parts must be at least 1, got {parts}')
         self.parts = parts
 
     def forward(self, features: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -9,6 +9,8 @@ from mmengine.model import ModuleDict, kaiming_init
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmtbps.core.arguments import checked
+from mmtbps.core.checks import in_unit
 from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
@@ -46,6 +48,7 @@ class CMMoCoRetriever(DualStreamRetriever):
 
     provides = (*DualStreamRetriever.provides, 'contrast')
 
+    @checked(momentum=in_unit)
     def __init__(
         self,
         *args: Any,
@@ -56,8 +59,6 @@ class CMMoCoRetriever(DualStreamRetriever):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f'CMMoCoRetriever: momentum must lie in [0, 1], got {momentum}')
         if not any(isinstance(head, ContrastiveHead) for head in self.heads.values()):
             raise ValueError(
                 f'CMMoCoRetriever: no ContrastiveHead among the heads {list(self.heads)}; add one, or take '

@@ -9,6 +9,7 @@ from mmengine.structures import BaseDataElement
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
@@ -65,6 +66,7 @@ class DualStreamRetriever(BaseModel):
     provides: tuple[str, ...] = ('image', 'text', 'person_ids', 'indices', 'tokens', 'views')
     """What heads may need; a retriever that adds a field to the pairs adds its name here."""
 
+    @checked()
     def __init__(
         self,
         image_stream: dict,

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.tokenizers import Tokenizer
@@ -132,6 +133,7 @@ class ModelEncoder(Encoder):
         ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
     """
 
+    @checked()
     def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
         stored = load_checkpoint_file(checkpoint)
         meta = dataset_meta_of(stored, checkpoint)

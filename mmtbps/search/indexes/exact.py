@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 from mmtbps.registry import INDEXES
 
@@ -30,6 +31,7 @@ class ExactIndex(VectorIndex):
 
     exact = True
 
+    @checked()
     def __init__(self, chunk_size: int = CHUNK) -> None:
         self.chunk_size = positive(chunk_size, 'chunk_size')
 

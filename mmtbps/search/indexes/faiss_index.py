@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import in_unit, positive
 from mmtbps.core.files import written_atomically
 from mmtbps.registry import INDEXES
@@ -187,6 +188,7 @@ class FaissHNSW(FaissIndex):
         ValueError: If a number is below 1 or ``exact_below`` outside 0..1.
     """
 
+    @checked()
     def __init__(
         self,
         neighbors: int = 32,
@@ -237,6 +239,7 @@ class FaissIVFPQ(FaissIndex):
             too small or ``bytes_per_vector`` does not divide the width of a feature.
     """
 
+    @checked()
     def __init__(
         self,
         lists: int | None = None,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.arguments import checked
 from mmtbps.core.checks import in_unit
 from mmtbps.registry import INDEXES
 
@@ -80,6 +81,7 @@ class MilvusIndex(VectorIndex):
 
     shared = True
 
+    @checked()
     def __init__(
         self,
         uri: str | None = None,

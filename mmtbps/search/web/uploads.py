@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from PIL import Image, UnidentifiedImageError
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.images import require_pixels
 from mmtbps.datasets.transforms import LoadPersonImage
 
 __all__ = ['UPLOAD_SUFFIXES', 'UploadLimits', 'keep_upload']
@@ -62,12 +62,11 @@ def keep_upload(file: str | Path, folder: str | Path, limits: UploadLimits) -> P
     if file.stat().st_size > limits.megabytes * 2**20:
         raise ValueError(f'{file.name} is larger than {limits.megabytes:g} MB.')
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            width, height = image.size
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        require_pixels(file, int(limits.megapixels * 1e6), _FORMATS)
+    except ValueError as error:
+        raise ValueError(f'{file.name}: {error}.') from error
+    except (OSError, SyntaxError) as error:
         raise ValueError(f'{file.name} is not an image of an accepted type ({", ".join(_FORMATS)}).') from error
-    if width * height > limits.megapixels * 1e6:
-        raise ValueError(f'{file.name} has {width} x {height} pixels, above {limits.megapixels:g} megapixels.')
     try:
         picture = LoadPersonImage().transform(dict(img_path=str(file)))['img']
     except OSError as error:

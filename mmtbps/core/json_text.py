@@ -1,0 +1,55 @@
+"""JSON that anybody may have written."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+__all__ = ['parse_json']
+
+_LARGEST = 2**63
+
+
+def parse_json(text: str | bytes, hook: Callable[[dict], Any] | None = None, finite: bool = True) -> Any:
+    """Parse JSON, and say in one sentence what is wrong with it; the caller names the file.
+
+    Args:
+        text: The JSON; bytes are UTF-8.
+        hook: Called with every object, whose place its result takes. Defaults to None: objects are dictionaries.
+        finite: Whether to refuse numbers that JSON does not have: NaN and infinity, by name or by size. Defaults to
+            True; files that Python wrote may hold them.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If the text is no JSON, is nested too deeply for Python, or has whole numbers outside 64 bits.
+    """
+    try:
+        return json.loads(text, object_hook=hook, parse_int=_whole, **(_FINITE if finite else {}))
+    except json.JSONDecodeError as error:
+        line = f'line {error.lineno}, ' if '\n' in error.doc.rstrip() else ''
+        raise ValueError(f'not valid JSON, {error.msg} at {line}column {error.colno}') from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f'not valid JSON, since not UTF-8 ({error.reason} at byte {error.start})') from error
+    except RecursionError as error:
+        raise ValueError('JSON nested too deeply') from error
+
+
+def _whole(digits: str) -> int:
+    # Python refuses thousands of digits itself, but not by the file's name, and torch and NumPy hold 64 bits.
+    if len(digits) > 20 or not -_LARGEST <= int(digits) < _LARGEST:
+        _refuse(digits)
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f'not valid JSON, {number:.20} is no number that can be stored')
+
+
+_FINITE: dict[str, Any] = dict(parse_constant=_refuse, parse_float=_finite)
