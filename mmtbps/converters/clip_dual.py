@@ -193,4 +193,12 @@ def _config(
 
 
 def _selection(weights: Mapping[str, Tensor], modality: str, context_length: int) -> dict[str, Any]:
-    raise NotImplementedError(modality, context_length)
+    """Config of a tower's token selection, its sizes from the tensors."""
+    prefix = f'{modality}_stream.neck.'
+    wanted = [f'{prefix}{name}' for name in ('linear.weight', 'mlp.layers.0.weight')]
+    missing = [name for name in wanted if name not in weights]
+    if missing:
+        raise ValueError(f'The token selection of the {modality}s is not whole: it has no {", ".join(missing)}.')
+    (out_channels, in_channels), hidden = weights[wanted[0]].shape, weights[wanted[1]].shape[0]
+    neck = dict(type='TokenSelection', in_channels=in_channels, out_channels=out_channels, hidden_channels=hidden)
+    return dict(neck, context_length=context_length) if modality == 'text' else neck

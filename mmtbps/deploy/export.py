@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from packaging.version import Version
-from torch import Tensor, nn
 
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.search import ModelEncoder
@@ -23,7 +21,7 @@ from .bundle import IMAGE_GRAPH, MANIFEST, TEXT_GRAPH, Bundle
 from .extras import import_deploy
 from .fresh_process import encode_in_fresh_process
 from .graph_files import data_file, write_graph
-from .tracing import exportable_copy
+from .graphs import trace_graphs
 
 __all__ = ['export_onnx', 'quantize_onnx']
 
@@ -32,18 +30,6 @@ _LEAST_COSINE = 0.9999
 _VERIFIED, _BATCH_SIZE = 64, 24
 # Earlier versions cannot run a convolution with int8 weights on a CPU.
 _INT8_RUNTIME = Version('1.24')
-
-
-class _Graph(nn.Module):
-    """One of the two encoding methods of a retriever as a module."""
-
-    def __init__(self, model: nn.Module, method: str) -> None:
-        super().__init__()
-        self.model = model
-        self.method = method
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return getattr(self.model, self.method)(*inputs)
 
 
 def export_onnx(encoder: ModelEncoder, out_dir: str | Path, opset: int = 17) -> Agreement:
@@ -146,38 +132,9 @@ def _beside(out_dir: str | Path) -> Iterator[Path]:
 
 def _trace(encoder: ModelEncoder, folder: Path, image: np.ndarray, sentences: Sequence[str], opset: int) -> None:
     """Write both graphs; image and sentences are the examples to trace with."""
-    model = exportable_copy(encoder.model)
-    examples = torch.rand(2, 3, *encoder.image_loader(image).shape[1:])
+    images = torch.rand(2, 3, *encoder.image_loader(image).shape[1:])
     tokens, lengths = pad_tokens([encoder.tokenizer.encode(text) for text in sentences], encoder.tokenizer.pad_id)
-    graphs = (
-        ('encode_image', IMAGE_GRAPH, {'images': examples}, {'images': {0: 'N'}, 'features': {0: 'N'}}),
-        (
-            'encode_text',
-            TEXT_GRAPH,
-            {'tokens': tokens, 'lengths': lengths},
-            {'tokens': {0: 'M', 1: 'L'}, 'lengths': {0: 'M'}, 'features': {0: 'M'}},
-        ),
-    )
-    for method, file, inputs, free in graphs:
-        write_graph(partial(_export, _Graph(model, method), inputs, free, opset), folder / file)
-
-
-def _export(graph: _Graph, inputs: dict[str, Tensor], free: dict[str, dict[int, str]], opset: int, file: Path) -> None:
-    """Trace one graph."""
-    with torch.no_grad(), warnings.catch_warnings():
-        # torch warns that Python's checks of sizes are traced as constants; the result is verified.
-        warnings.simplefilter('ignore')
-        # The tracing exporter: it handles all these networks, in a second.
-        torch.onnx.export(
-            graph,
-            tuple(inputs.values()),
-            str(file),
-            input_names=list(inputs),
-            output_names=['features'],
-            dynamic_axes=free,
-            opset_version=opset,
-            dynamo=False,
-        )
+    trace_graphs(encoder.model, folder, images, tokens, lengths, opset)
 
 
 def _describe(encoder: ModelEncoder, image: np.ndarray) -> Bundle:

@@ -8,9 +8,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmtbps.models.clip import CLIPTextTransformer
-from mmtbps.models.necks import BiGRUNeck
+from mmtbps.models.necks import BiGRUNeck, TokenSelection
+from mmtbps.models.structures import TokenFeatures
 
-__all__ = ['ExportableAttention', 'ExportableBiGRU', 'ExportableCLIPText', 'exportable', 'exportable_copy']
+__all__ = [
+    'ExportableAttention',
+    'ExportableBiGRU',
+    'ExportableCLIPText',
+    'ExportableTokenSelection',
+    'exportable',
+    'exportable_copy',
+]
 
 
 @singledispatch
@@ -94,14 +102,45 @@ class ExportableCLIPText(nn.Module):
         tower: The tower.
     """
 
+    gives_tokens = True
+
     def __init__(self, tower: CLIPTextTransformer) -> None:
         super().__init__()
         self.tower = tower
         tower.transformer = _replace(tower.transformer)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Encode token ids (M, L) of lengths (M,) as features (M, embed_dim)."""
+    def forward(
+        self, tokens: Tensor, lengths: Tensor, with_tokens: bool = False, with_attention: bool = False
+    ) -> Tensor | TokenFeatures:
+        """Encode token ids (M, L) of lengths (M,) as features (M, embed_dim), or all positions for necks that ask."""
+        if with_tokens:
+            return self.tower.forward_positions(tokens, lengths, with_attention)
         return self.tower.encode_positions(tokens, lengths)
+
+
+@exportable.register(TokenSelection)
+class ExportableTokenSelection(nn.Module):
+    """A :class:`~mmtbps.models.TokenSelection` for any number of tokens.
+
+    How many tokens ``topk`` selects is fixed in a graph, and must not exceed what a short caption has. Here all tokens
+    are embedded, and those count to which fewer than k others are preferred.
+
+    Args:
+        neck: The neck.
+    """
+
+    needs_tokens = needs_attention = True
+
+    def __init__(self, neck: TokenSelection) -> None:
+        super().__init__()
+        self.neck = neck
+
+    def forward(self, features: TokenFeatures) -> Tensor:
+        """Turn tokens (N, L, D) with the attention of the pooled one into vectors (N, D + out_channels)."""
+        scores = self.neck.scores(features)
+        rank = (scores[:, None, :] > scores[:, :, None]).sum(dim=2)
+        chosen = (scores > float('-inf')) & (rank < self.neck.count(scores.shape[1]))
+        return self.neck.join(features.pooled, self.neck.pool(features.tokens, chosen))
 
 
 class ExportableAttention(nn.Module):
@@ -116,7 +155,7 @@ class ExportableAttention(nn.Module):
 
     def __init__(self, attention: nn.MultiheadAttention) -> None:
         super().__init__()
-        self.heads = attention.num_heads
+        self.num_heads = attention.num_heads
         self.in_proj_weight, self.in_proj_bias = attention.in_proj_weight, attention.in_proj_bias
         self.out_proj = attention.out_proj
 
@@ -127,7 +166,7 @@ class ExportableAttention(nn.Module):
         weights = self.in_proj_weight.chunk(3)
         biases = self.in_proj_bias.chunk(3) if self.in_proj_bias is not None else (None, None, None)
         query, key, value = (
-            F.linear(tokens, weight, bias).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            F.linear(tokens, weight, bias).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
             for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask)

@@ -102,7 +102,7 @@ def _registered(node: Registry, name: Any) -> Any:
         return name
     try:
         return node.get(name) if '.' in name else registered(node, name)  # which does not try to import the name
-    except RuntimeError:
+    except (RuntimeError, TypeError):  # names that begin with a dot are relative imports to MMEngine
         return None
 
 

@@ -28,7 +28,7 @@ from .heads import (
     gather_pairs,
     make_temperature,
 )
-from .necks import BiGRUNeck, LinearProjection, MLPProjection, PartPooling
+from .necks import BiGRUNeck, LinearProjection, MLPProjection, PartPooling, TokenSelection
 from .queues import CrossModalQueue
 from .retrievers import CMMoCoRetriever, DualStreamRetriever, ImageStream, TextStream
 from .structures import ContrastEmbeddings, PairEmbeddings, TokenFeatures
@@ -68,6 +68,7 @@ __all__ = [
     'Temperature',
     'TextStream',
     'TokenFeatures',
+    'TokenSelection',
     'WordEmbedding',
     'WordTable',
     'WordVectorizer',

@@ -366,7 +366,8 @@ def _fingerprint(content: Mapping[str, Any], folder: Path) -> Fingerprint:
     try:
         return Fingerprint(**content)
     except TypeError as error:
-        raise ValueError(f'{folder / MANIFEST} has no valid fingerprint ({error}). Index again.') from error
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{folder / MANIFEST} has no valid fingerprint ({reason:.200}). Index again.') from error
 
 
 def _read_block(folder: Path, entry: Mapping[str, Any], thorough: bool) -> Shard:

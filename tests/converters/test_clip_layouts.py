@@ -4,6 +4,7 @@ import pickle
 
 import cv2
 import numpy as np
+import onnxruntime
 import open_clip
 import pytest
 import torch
@@ -13,7 +14,9 @@ from safetensors.torch import save_file
 
 from mmtbps.converters import convert_file, parse_options, revert_file
 from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.deploy.graphs import trace_graphs
 from mmtbps.search import ModelEncoder
+from mmtbps.search.encoders.model_encoder import prepare_images
 
 ONE = ['mean=127.5,127.5,127.5', 'std=127.5,127.5,127.5', 'vision_heads=2', 'text_heads=2']
 IMAGENET = ['vision_heads=2', 'text_heads=2']
@@ -28,6 +31,17 @@ def case_irra(stride):
     inputs = case['inputs']
     options = [*ONE, *([] if stride == 8 else ['input_size=48x16', 'stride=6'])]
     return case['state'], options, inputs['images_uint8'], inputs['caption_ids'], 99, case['image'], case['text']
+
+
+def case_rde(stride):
+    case = load('irra_rde/rde_forward.pth')[f'stride_{stride}']
+    inputs = case['inputs']
+    image, text = (
+        torch.cat([torch.nn.functional.normalize(case[f'{part}_{side}'], dim=1) for part in ('bge', 'tse')], dim=1)
+        for side in ('image', 'text')
+    )
+    options = [*ONE, *([] if stride == 8 else ['input_size=48x16', 'stride=6'])]
+    return case['state'], options, inputs['images_uint8'], inputs['caption_ids'], 99, image, text
 
 
 def case_clip():
@@ -47,6 +61,8 @@ def case_tbps_clip(kind):
 CASES = {
     'irra': lambda: case_irra(8),
     'irra, overlapping patches': lambda: case_irra(6),
+    'rde': lambda: case_rde(8),
+    'rde, overlapping patches': lambda: case_rde(6),
     'tbps-clip, simplified': lambda: case_tbps_clip('simplified'),
     'tbps-clip, full': lambda: case_tbps_clip('full'),
     'clip': case_clip,
@@ -262,3 +278,26 @@ def test_the_config_is_all_that_an_evaluation_needs(tmp_path):
     assert (resize.scale, resize.backend, resize.interpolation) == ((32, 48), 'pillow', 'bicubic')
     assert config.test_dataloader.dataset.tokenizer.cleaning == 'tbps-clip'
     assert config.model.data_preprocessor.mean == pytest.approx([123.675, 116.28, 103.53])
+
+
+@pytest.mark.parametrize('name', ['irra', 'rde, overlapping patches', 'tbps-clip, full', 'clip'])
+def test_an_export_gives_the_features_of_the_public_code(name, tmp_path):
+    """The graphs, run as any program may run them: the small vocabularies have no words for the tokenizer."""
+    state, options, images, captions, end, image, text = CASES[name]()
+    convert(tmp_path, state, options)
+    encoder = encoder_of(tmp_path)
+    ids, lengths = captions, (captions == end).int().argmax(dim=1) + 1
+    loaded = torch.stack([encoder.image_loader(file) for file in write_images(tmp_path, images)])
+    prepared = prepare_images(encoder.model.data_preprocessor, loaded)
+    trace_graphs(encoder.model, tmp_path, prepared[:2], ids[:2], lengths[:2])
+    graphs = [onnxruntime.InferenceSession(str(tmp_path / file)) for file in ('image.onnx', 'text.onnx')]
+    for length in (int(lengths.max()), ids.shape[1]):
+        inputs = {'tokens': ids[:, :length].numpy(), 'lengths': lengths.numpy()}
+        found = torch.from_numpy(graphs[1].run(None, inputs)[0])
+        torch.testing.assert_close(normalised(found), normalised(text), rtol=0, atol=1e-6)
+    short = lengths.argmin()
+    inputs = {'tokens': ids[short, None, : lengths[short]].numpy(), 'lengths': lengths[short, None].numpy()}
+    found = torch.from_numpy(graphs[1].run(None, inputs)[0])
+    torch.testing.assert_close(normalised(found), normalised(text[short, None]), rtol=0, atol=1e-6)
+    found = torch.from_numpy(graphs[0].run(None, {'images': prepared.numpy()})[0])
+    torch.testing.assert_close(normalised(found), normalised(image), rtol=0, atol=1e-6)

@@ -30,7 +30,7 @@ def attention_row(block: ResidualAttentionBlock, features: Tensor, rows: Tensor,
     normed = block.ln_1(features)
     query_weight, key_weight, _ = attention.in_proj_weight.split(width)
     query_bias, key_bias, _ = attention.in_proj_bias.split(width)
-    query = normed[torch.arange(len(rows), device=rows.device), rows] @ query_weight.t() + query_bias
+    query = normed[torch.arange(rows.shape[0], device=rows.device), rows] @ query_weight.t() + query_bias
     query = query.unflatten(1, (attention.num_heads, -1))  # (N, heads, d)
     folded = torch.einsum('nhd,hdc->nhc', query, key_weight.unflatten(0, (attention.num_heads, -1)))
     bias = (query * key_bias.unflatten(0, (attention.num_heads, -1))).sum(dim=-1, keepdim=True)

@@ -112,10 +112,11 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         tokens = tokens[:, :longest]
         lengths = lengths.to(tokens.device, non_blocking=True)
         if with_tokens:
-            return self._forward_tokens(tokens, lengths, with_attention)
+            return self.forward_positions(tokens, lengths, with_attention)
         return self.encode_positions(tokens, lengths)
 
-    def _forward_tokens(self, tokens: Tensor, lengths: Tensor, with_attention: bool) -> TokenFeatures:
+    def forward_positions(self, tokens: Tensor, lengths: Tensor, with_attention: bool) -> TokenFeatures:
+        """Give all L positions of token ids (M, L); see :meth:`forward`, which leaves out those that nobody needs."""
         features, attn_mask = self._embed(tokens)
         mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         attention = None

@@ -148,7 +148,7 @@ class CLIPTower(BaseModule):
         Returns:
             The structure.
         """
-        pooled = tokens[torch.arange(len(tokens), device=tokens.device), rows]
+        pooled = tokens[torch.arange(tokens.shape[0], device=tokens.device), rows]
         features = TokenFeatures(pooled=pooled, tokens=tokens, mask=mask)
         if attention is not None:
             features.attention = attention

@@ -127,7 +127,7 @@ class CLIPViT(VisionTransformer, CLIPTower):
 
     def _forward_tokens(self, images: Tensor, with_attention: bool) -> TokenFeatures:
         features, attention = self._embeds(images), None
-        rows = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+        rows = torch.zeros(features.shape[0], dtype=torch.int64, device=features.device)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
         if with_attention:
             features, attention = self.run_blocks(features, rows, mask)
