@@ -70,6 +70,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',
+    entry_points={'console_scripts': ['mmtbps=mmtbps.cli:main']},
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
     package_data={'mmtbps': package_data()},
     install_requires=[

@@ -3,10 +3,10 @@
 import argparse
 import os
 
-import torch
 from mmengine.dist import is_main_process
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.cli.arguments import add_model, model_of
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.engine import start_processes
 from mmtbps.search import MetadataSource, ModelEncoder, list_gallery
@@ -17,8 +17,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('images', help='folder of images')
-    parser.add_argument('--config', required=True, help='config of the model')
-    parser.add_argument('--checkpoint', required=True, help='weights of the model')
+    add_model(parser)
     parser.add_argument('--out', required=True, help='folder of the shards, shared by all processes')
     parser.add_argument('--metadata', metavar='TABLE', help='CSV or JSONL of metadata with a column path')
     parser.add_argument('--pattern', help=r"metadata from paths: a regular expression such as '(?P<camera>c\d+)_'")
@@ -36,8 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     start_processes(args.launcher)
-    device = f'cuda:{torch.cuda.current_device()}' if torch.cuda.is_available() else 'cpu'
-    encoder = ModelEncoder(args.config, args.checkpoint, device)
+    encoder = ModelEncoder(*model_of(args))
     images = list_gallery(args.images, MetadataSource(args.metadata, args.pattern))
     manifest = extract_shards(encoder, images, args.out, args.shard_size, args.batch_size, args.workers)
     if is_main_process():

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
@@ -14,16 +14,17 @@ from mmtbps.apis import test
 from mmtbps.apis.options import ranking_settings, use_test_set
 from mmtbps.apis.reports.writer import write_report
 from mmtbps.core.commands import EPILOG, run_command
-from mmtbps.engine.config_checks import read_config
 from mmtbps.evaluation import load_features
 from mmtbps.visualization import draw_ranked_lists
+from mmtbps.zoo import read_config, require_named
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', nargs='?', help='config file, or its name')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file')
+    parser.add_argument('--model', metavar='NAME', help='a model by name, such as nam, instead of these')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--test-on', metavar='CONFIG', help="test on this config's test set (direct transfer)")
     parser.add_argument('--out', help='write the metrics to this file (.json, .yaml or .pkl)')
@@ -37,6 +38,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
+    if bool(args.model) == bool(args.checkpoint) or (args.model and args.config):
+        parser.error('name the model by CONFIG CHECKPOINT or by --model NAME')
     if args.out and Path(args.out).suffix not in ('.json', '.yaml', '.yml', '.pkl'):
         parser.error(f'--out must end in .json, .yaml, .yml or .pkl, got {args.out}')
     if args.show_queries < 1:
@@ -48,18 +51,19 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
+    config, checkpoint = require_named(args.model) if args.model else (args.config, args.checkpoint)
+    cfg = read_config(config)
     if args.test_on:
         use_test_set(cfg, read_config(args.test_on))
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.model or config).stem)
     cfg.launcher = args.launcher
     with tempfile.TemporaryDirectory() as scratch:
         wanted = args.show_dir or args.report
         features = args.dump or (str(Path(scratch) / 'features.npz') if wanted else None)
         ranking = ranking_settings(cfg) if args.report else {}
-        metrics = test(cfg, args.checkpoint, features)
+        metrics = test(cfg, str(checkpoint), features)
         if is_main_process():
             if args.out:
                 dump(metrics, args.out)

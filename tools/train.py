@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.fileio import dump
 
@@ -13,6 +13,7 @@ from mmtbps.apis import train
 from mmtbps.apis.options import apply_train_options
 from mmtbps.core.commands import EPILOG, hidden_error, run_command
 from mmtbps.engine.resuming import describe_resumption
+from mmtbps.zoo import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)

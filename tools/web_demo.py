@@ -5,8 +5,10 @@ import argparse
 from mmengine.config import DictAction
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.cli.arguments import add_device
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search.web import EXAMPLES, Galleries, UploadLimits, serve
+from mmtbps.zoo import require_named
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,7 +29,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--max-files', type=int, default=limits.files, help='files added at a time (default: %(default)s)'
     )
     parser.add_argument('--checkpoint', help='weights of the model, if they have been moved')
-    parser.add_argument('--device', default='cpu', help='where the model runs (default: %(default)s)')
+    parser.add_argument('--model', metavar='NAME', help='the model by name, if its weights have been moved')
+    add_device(parser)
     parser.add_argument(
         '--trust', metavar='MODULE', action='append', default=[],
         help="import this module, which classes of the galleries' models are from; may be repeated",
@@ -43,7 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     """Serve the page until Ctrl-C."""
     args = parse_args(argv)
     limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
-    galleries = Galleries.load(args.galleries, args.checkpoint, args.device, limits, args.index_options, args.trust)
+    checkpoint = require_named(args.model)[1] if args.model else args.checkpoint
+    galleries = Galleries.load(args.galleries, checkpoint, args.device, limits, args.index_options, args.trust)
     serve(galleries, args.host, args.port, args.examples)
 
 

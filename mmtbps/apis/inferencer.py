@@ -1,6 +1,5 @@
 """Person search in the style of MMPretrain's inferencers."""
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.hub import get_config
 from mmpretrain.apis.base import BaseInferencer
 from mmpretrain.structures import DataSample
 
 from mmtbps.datasets.base import TBPSDataset
 from mmtbps.visualization import TBPSVisualizer
+from mmtbps.zoo.models import is_model
+
+from .models import list_models
 
 if TYPE_CHECKING:  # the search itself needs this package
     from mmtbps.search import MetadataSource, Searcher
 
 __all__ = ['TextToPersonInferencer']
-
-_CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 
 
 class TextToPersonInferencer(BaseInferencer):
@@ -30,15 +29,15 @@ class TextToPersonInferencer(BaseInferencer):
     arguments.
 
     Args:
-        model: A config, its file, or its name from :meth:`list_models`; or a searcher, which needs no other argument if
-            it has a gallery.
+        model: A name of :meth:`list_models`, such as ``'nam'``; a config or its file; or a searcher, which needs no
+            other argument if it has a gallery.
         prototype: Images of the gallery: a folder, image files or a data set, see
             :func:`~mmtbps.search.list_gallery`. Defaults to None: the searcher has a gallery.
         prototype_cache: Folder of the gallery; unchanged images in it are not encoded again. Defaults to None: in
             memory.
         prepare_batch_size: Images per batch. Defaults to 64, some hundred megabytes of activations.
-        pretrained: File of the weights. Defaults to None: the searcher has a model.
-        device: Where the model runs. Defaults to None: the CPU.
+        pretrained: File of the weights. Defaults to None: those of the named model, which are fetched if need be.
+        device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
         index: Config of a vector index, or its type. Defaults to None: exact search.
         metadata: Metadata of the images, for the argument ``where`` of a call. Defaults to None: only the folder of
             each image.
@@ -48,7 +47,7 @@ class TextToPersonInferencer(BaseInferencer):
         ValueError: If weights or gallery are missing, or weights were given to a searcher.
 
     Example:
-        >>> inferencer = TextToPersonInferencer('config.py', 'crops/', pretrained='best.pth')
+        >>> inferencer = TextToPersonInferencer('nam', 'crops/')
         >>> inferencer('a woman in a red coat', topk=5, show_dir='shown')[0][0]['path']
         '.../crops/...png'
     """
@@ -73,13 +72,14 @@ class TextToPersonInferencer(BaseInferencer):
             if pretrained is not None or device is not None or index is not None:
                 raise ValueError('pretrained, device and index belong to a config; this searcher has its own.')
             self.searcher = model
-        elif pretrained is None or prototype is None:
-            missing = 'pretrained, the file of the weights' if pretrained is None else 'prototype, the gallery'
-            raise ValueError(f'{model} needs {missing}; only a searcher brings both.')
+        elif prototype is None:
+            raise ValueError(f'{model} needs prototype, the gallery; only a searcher brings it.')
+        elif pretrained is not None:
+            self.searcher = Searcher.from_config(model, pretrained, device, index)
+        elif isinstance(model, str) and is_model(model):
+            self.searcher = Searcher.from_model(model, device, index)
         else:
-            named = isinstance(model, str) and '::' in model
-            config = get_config(model) if named else model
-            self.searcher = Searcher.from_config(config, pretrained, str(device or 'cpu'), index)
+            raise ValueError(f'{model} needs pretrained, the file of the weights; only models by name bring them.')
         if prototype is not None:
             self.searcher.index(prototype, prototype_cache, metadata=metadata, batch_size=prepare_batch_size)
         elif not len(self.searcher):
@@ -176,10 +176,9 @@ class TextToPersonInferencer(BaseInferencer):
 
     @staticmethod
     def list_models(pattern: str | None = None) -> list[str]:
-        """List the configs of this library, such as ``'mmtbps::cm_moco/cm-moco_tiny_toypedes.py'``.
+        """List the models of this library; see :func:`mmtbps.list_models`.
 
         Args:
             pattern: Pattern of the names, with ``*`` for any characters. Defaults to None: all.
         """
-        files = [path.relative_to(_CONFIGS).as_posix() for path in sorted(_CONFIGS.glob('[a-z]*/*.py'))]
-        return [f'mmtbps::{file}' for file in files if fnmatch.fnmatch(file, pattern or '*')]
+        return list_models(pattern)

@@ -16,6 +16,7 @@ from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
+from mmtbps.zoo import weights_named
 
 from .downloads import explained_downloads
 from .options import add_feature_dump
@@ -53,7 +54,9 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
 
 
 def _find_checkpoint(cfg: Config) -> str:
-    """Name the checkpoint that ``resume`` without ``load_from`` means; returns a sentence for the log."""
+    """Name the file of ``load_from='nam'``, or of ``resume`` without ``load_from``; returns a sentence for the log."""
+    if cfg.get('load_from'):
+        cfg.load_from = weights_named(cfg.load_from)
     if not cfg.get('resume') or cfg.get('load_from'):
         return ''
     found, note = find_resumable(cfg.work_dir)

@@ -11,6 +11,7 @@ from terminaltables import AsciiTable
 
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.registry import DATASETS
+from mmtbps.zoo import read_config
 
 from .options import use_test_set
 from .provenance import dataset_name
@@ -60,7 +61,7 @@ def run_transfers(models: Sequence[tuple[str, str]], test_sets: Sequence[Config]
     cells: list[Transfer] = []
     for (config, checkpoint), home in zip(models, trained, strict=True):
         for source, name in zip(test_sets, names, strict=True):
-            cfg = use_test_set(Config.fromfile(config), source)
+            cfg = use_test_set(read_config(config), source)
             stem = Path(checkpoint).stem
             cfg.work_dir = str(Path(work_dir) / f'{stem}_on_{name}')
             # Runs of one process and name would share a message hub.

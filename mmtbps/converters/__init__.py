@@ -1,7 +1,7 @@
 """Checkpoints of other code bases, renamed for ours and back, and ours as others get them."""
 
 from .clip_dual import Converted
-from .conversion import convert_file, parse_options, revert_file
+from .conversion import convert_file, layout_names, parse_options, revert_file
 from .publishing import Published, publish_checkpoint
 from .textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
 from .towers import Options
@@ -12,6 +12,7 @@ __all__ = [
     'Options',
     'Published',
     'convert_file',
+    'layout_names',
     'mmtbps_to_textreid',
     'parse_options',
     'publish_checkpoint',

@@ -111,6 +111,8 @@ def _activation(options: Options, layout: Layout, weights: Mapping[str, Tensor],
     if options.quick_gelu is not None:
         return options.quick_gelu
     if layout.released and not from_hub and 'input_resolution' not in weights and 'visual.conv1.weight' in weights:
+        if options.default_quick_gelu is not None:
+            return options.default_quick_gelu
         raise ValueError(
             'The weights do not tell their activation. Give it: --option quick_gelu=true for those of OpenAI, MetaCLIP '
             'and DFN, quick_gelu=false for those that open_clip trained.'

@@ -12,10 +12,11 @@ from mmtbps.core.files import file_sha256, write_atomically
 from mmtbps.version import __version__
 
 from .clip_dual import Converted, from_ours, layout_named, to_ours
+from .layouts import CLIP_LAYOUTS
 from .reading import find_file, read_weights
 from .towers import Options
 
-__all__ = ['convert_file', 'parse_options', 'revert_file']
+__all__ = ['convert_file', 'layout_names', 'parse_options', 'revert_file']
 
 
 def convert_file(
@@ -79,6 +80,11 @@ def revert_file(source: str | Path, target: str | Path, layout: str) -> list[str
     weights = from_ours(read_weights(file), layout_named(layout))
     _save(Path(target), dict(model=weights))
     return list(weights)
+
+
+def layout_names() -> list[str]:
+    """Names of the layouts that are known."""
+    return [layout.name for layout in CLIP_LAYOUTS]
 
 
 def parse_options(given: Sequence[str]) -> Options:

@@ -27,6 +27,7 @@ class Options:
         mean: Mean of the channels RGB on the scale 0 .. 255. Defaults to None: the layout's.
         std: Their standard deviation, likewise.
         interpolation: 'bilinear' or 'bicubic', of Pillow. Defaults to None: the layout's.
+        default_quick_gelu: ``quick_gelu`` for weights that do not tell it either. Defaults to None: they are refused.
     """
 
     input_size: tuple[int, int] | None = None
@@ -37,6 +38,7 @@ class Options:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     interpolation: str | None = None
+    default_quick_gelu: bool | None = None
 
 
 @dataclass(frozen=True)

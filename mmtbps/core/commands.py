@@ -16,15 +16,16 @@ EPILOG = 'After an error, --traceback shows where in the code it came up.'
 _TOLD = (ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
 
 
-def run_command(main: Callable[[], int | None]) -> None:
+def run_command(main: Callable[[], int | None], tool: str | None = None) -> None:
     """Run the ``main`` of a tool; its errors are told in a paragraph unless the command line has ``--traceback``.
 
     Args:
         main: Reads ``sys.argv``; returns the exit code, or None for 0.
+        tool: Name of the tool for messages. Defaults to None: that of the running file.
     """
     traceback = '--traceback' in sys.argv
     sys.argv[:] = [argument for argument in sys.argv if argument != '--traceback']
-    with told_in_a_paragraph(Path(sys.argv[0]).name, traceback):
+    with told_in_a_paragraph(tool or Path(sys.argv[0]).name, traceback):
         code = main()
     if code:
         sys.exit(code)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
+from mmtbps.core.devices import default_device
 from mmtbps.data_configs import ConfigReader
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.models.data_preprocessor import pad_tokens
@@ -34,8 +35,8 @@ class ONNXEncoder(Encoder):
 
     Args:
         folder: Folder of the export.
-        device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to ``'cpu'``, which every
-            machine has.
+        device: ``'cpu'`` or ``'cuda'`` (which needs the package onnxruntime-gpu). Defaults to None: CUDA if
+            onnxruntime supports it and there is one, else the CPU.
         num_threads: Threads of onnxruntime. Defaults to None: one per core.
         trusted_modules: Modules that tokenizer, transforms or preprocessor of the export are from, if these are not of
             the libraries. Defaults to none, since importing a module runs its code.
@@ -51,7 +52,7 @@ class ONNXEncoder(Encoder):
     def __init__(
         self,
         folder: str | Path,
-        device: str | torch.device = 'cpu',
+        device: str | torch.device | None = None,
         num_threads: int | None = None,
         trusted_modules: Sequence[str] = (),
     ) -> None:
@@ -95,7 +96,9 @@ class ONNXEncoder(Encoder):
         return dict(type='ONNXEncoder', folder=str(self.folder))
 
     @classmethod
-    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'ONNXEncoder':
+    def rebuild(
+        cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device | None
+    ) -> 'ONNXEncoder':
         """Open the export that a gallery names; see :meth:`Encoder.rebuild`."""
         folder = description.get('folder')
         if not isinstance(folder, str):
@@ -108,12 +111,15 @@ class ONNXEncoder(Encoder):
         return list(self.bundle.modules)
 
 
-def _session(file: Path, device: str | torch.device, num_threads: int | None) -> Any:
+def _session(file: Path, device: str | torch.device | None, num_threads: int | None) -> Any:
     onnxruntime = import_deploy('onnxruntime')
+    there = onnxruntime.get_available_providers()
+    if device is None:
+        device = default_device() if _PROVIDERS['cuda'] in there else 'cpu'
     provider = _PROVIDERS.get(torch.device(device).type)
-    if provider not in onnxruntime.get_available_providers():
+    if provider not in there:
         raise ValueError(
-            f'This onnxruntime does not support {device}; it has {", ".join(onnxruntime.get_available_providers())}. '
+            f'This onnxruntime does not support {device}; it has {", ".join(there)}. '
             "Use device='cpu', or install onnxruntime-gpu for 'cuda'."
         )
     options = onnxruntime.SessionOptions()

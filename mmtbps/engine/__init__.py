@@ -1,6 +1,6 @@
 """Training: hooks, optimizers, checks of configs, sizes that depend on the data, fine-tuning."""
 
-from .config_checks import check_config, read_config
+from .config_checks import check_config
 from .cpu_distributed import CPUDistributedDataParallel, prepare_cpu_launcher, start_processes
 from .data_sizes import resolve_data_sizes
 from .fine_tuning import adapt_weights
@@ -46,7 +46,6 @@ __all__ = [
     'adapt_weights',
     'check_config',
     'prepare_cpu_launcher',
-    'read_config',
     'resolve_data_sizes',
     'start_processes',
 ]

@@ -13,7 +13,7 @@ from mmtbps import registry
 from mmtbps.data_configs import registered
 from mmtbps.datasets.base import TBPSDataset
 
-__all__ = ['MMENGINE_HOOKS', 'check_config', 'read_config']
+__all__ = ['MMENGINE_HOOKS', 'check_config']
 
 # Names in `default_hooks` that MMEngine fills by itself.
 MMENGINE_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'})
@@ -43,18 +43,6 @@ _CLOSED_DICTS = {
 }
 # Keys this similar to a known one are taken for misspelt; variables of a config have other names.
 _CUTOFF = 0.8
-
-
-def read_config(name: str) -> Config:
-    """Read a config file, or one of an installed package.
-
-    Args:
-        name: A path, or ``package::path``, such as ``mmtbps::_base_/datasets/cuhk_pedes.py``.
-
-    Returns:
-        The config.
-    """
-    return Config.fromstring(f'_base_ = {name!r}', '.py') if '::' in name else Config.fromfile(name)
 
 
 def check_config(cfg: Config) -> None:

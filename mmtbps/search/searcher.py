@@ -5,6 +5,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from mmtbps.data_configs import registered
 from mmtbps.evaluation.functional.neighbors import largest
 from mmtbps.evaluation.rerankers import Reranker
 from mmtbps.registry import RERANKERS
+from mmtbps.zoo import require_named
 
 from .encoders import Encoder, ModelEncoder
 from .encoders.base import ImageSource
@@ -77,7 +79,7 @@ class Searcher:
         cls,
         config: Config | str | Path,
         checkpoint: str | Path,
-        device: str = 'cpu',
+        device: str | torch.device | None = None,
         index: dict | str | None = None,
     ) -> 'Searcher':
         """Create a searcher with an empty gallery for a trained model.
@@ -85,7 +87,7 @@ class Searcher:
         Args:
             config: The config or its file.
             checkpoint: File of the weights; the vocabulary and sizes set by the training data are read from it.
-            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
             index: See :class:`Searcher`. Defaults to None.
 
         Returns:
@@ -98,12 +100,34 @@ class Searcher:
         return cls(ModelEncoder(config, checkpoint, device), index)
 
     @classmethod
+    def from_model(
+        cls, name: str, device: str | torch.device | None = None, index: dict | str | None = None
+    ) -> 'Searcher':
+        """Create a searcher with an empty gallery for a model by name, with no training.
+
+        Args:
+            name: A name of :func:`mmtbps.list_models`, such as ``'nam'``, whose weights are fetched if need be; one of
+                open_clip's models with a tag or a file, such as ``'clip-vit-b16@laion2b_s34b_b88k'``; or the folder of
+                a training.
+            device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
+            index: See :class:`Searcher`. Defaults to None.
+
+        Returns:
+            The searcher.
+
+        Raises:
+            FileNotFoundError: If the weights are not here and cannot be fetched; says how to get them.
+            ValueError: If there is no such model.
+        """
+        return cls.from_config(*require_named(name), device, index)
+
+    @classmethod
     def load(
         cls,
         folder: str | Path,
         encoder: Encoder | dict | None = None,
         checkpoint: str | Path | None = None,
-        device: str = 'cpu',
+        device: str | torch.device | None = None,
         index: dict | str | None = None,
         trusted_modules: Sequence[str] = (),
     ) -> 'Searcher':
@@ -113,7 +137,7 @@ class Searcher:
             folder: Folder of the gallery.
             encoder: The encoder of its features. Defaults to None: built from the config stored in the folder.
             checkpoint: File of the weights, if it has been moved. Defaults to None: the path stored in the folder.
-            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
             index: Another vector index, which is built now; or, without a type, further arguments of the gallery's
                 own, such as ``dict(uri='http://host:19530')`` for one on a server: an address in the folder is not
                 followed. Defaults to None: the gallery's own.

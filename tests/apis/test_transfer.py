@@ -14,7 +14,7 @@ from mmtbps.apis.options import use_test_set
 from mmtbps.apis.transfer import Transfer, format_transfers, run_transfers
 from mmtbps.datasets import CUHKPEDES, WordTokenizer
 from mmtbps.datasets.vocabulary import UnknownWords, count_unknown_words
-from mmtbps.engine.config_checks import read_config
+from mmtbps.zoo import read_config
 
 ROOT = Path(mmtbps.__file__).parents[1]
 TOOLS = ROOT / 'tools' / 'analysis_tools'

@@ -2,12 +2,14 @@
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
+from mmtbps.cli.arguments import add_device
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.search import ModelEncoder
 from mmtbps.search.saliency import draw_saliency
+from mmtbps.zoo import read_config
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,12 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('sentence', help='description of the person')
     parser.add_argument('out', help='picture to write')
     parser.add_argument('--words', nargs='+', default=[], help='words of the sentence to draw a map of each')
-    parser.add_argument('--device', default='cpu', help='where the model runs (default: cpu)')
+    add_device(parser)
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
     )
     args = parser.parse_args(argv)
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     encoder = ModelEncoder(cfg, args.checkpoint, args.device)

@@ -3,8 +3,6 @@
 import argparse
 import json
 
-from mmengine.config import Config
-
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.options import ranking_settings
 from mmtbps.apis.provenance import check_provenance
@@ -15,6 +13,7 @@ from mmtbps.evaluation import load_features, score_directions
 from mmtbps.evaluation.functional import summarize
 from mmtbps.evaluation.table import format_figures
 from mmtbps.registry import RERANKERS
+from mmtbps.zoo import read_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     features = load_features(args.features)
-    cfg = Config.fromfile(args.config) if args.config else None
+    cfg = read_config(args.config) if args.config else None
     check_provenance(features, cfg, args.checkpoint)
     settings = ranking_settings(cfg) if cfg else dict(rerankers=[], topk=(1, 5, 10))
     rerankers = [*settings['rerankers'], *(RERANKERS.build(dict(type=name)) for name in args.rerank)]

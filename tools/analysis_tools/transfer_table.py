@@ -7,7 +7,7 @@ import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.transfer import format_transfers, run_transfers
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
-from mmtbps.engine.config_checks import read_config
+from mmtbps.zoo import read_config
 
 DATA = [f'mmtbps::_base_/datasets/{name}.py' for name in ('cuhk_pedes', 'icfg_pedes', 'rstp_reid', 'toypedes')]
 

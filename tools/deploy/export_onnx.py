@@ -12,21 +12,28 @@ from mmtbps.deploy import ONNXEncoder, compare_encoders, evaluate_encoder, expor
 from mmtbps.registry import DATASETS
 from mmtbps.search import Encoder, ModelEncoder
 from mmtbps.toy import draw_samples
+from mmtbps.zoo import read_config, require_named
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('out', help='folder for image.onnx, text.onnx and model.json')
+    parser.add_argument(
+        'paths', nargs='+', metavar='[CONFIG CHECKPOINT] OUT',
+        help='config and checkpoint, unless --model names them; folder for image.onnx, text.onnx and model.json',
+    )  # fmt: skip
+    parser.add_argument('--model', metavar='NAME', help='a model by name, such as nam')
     parser.add_argument('--int8', action='store_true', help='also write OUT/int8, with weights in 8 bits')
     parser.add_argument('--evaluate', action='store_true', help="evaluate every model on the config's test set")
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators (default: 17)")
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings of the config: key=value ...'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if len(args.paths) != (1 if args.model else 3):
+        parser.error('give CONFIG CHECKPOINT OUT, or --model NAME and OUT')
+    *args.trained, args.out = args.paths
+    return args
 
 
 def print_figures(cfg: Config, encoders: dict[str, Encoder]) -> None:
@@ -45,10 +52,11 @@ def print_figures(cfg: Config, encoders: dict[str, Encoder]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
+    config, checkpoint = require_named(args.model) if args.model else args.trained
+    cfg = read_config(config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
-    encoders: dict[str, Encoder] = {'torch': ModelEncoder(cfg, args.checkpoint)}
+    encoders: dict[str, Encoder] = {'torch': ModelEncoder(cfg, checkpoint)}
     print(f'{args.out}: {export_onnx(encoders["torch"], args.out, args.opset)}')
     modules = encoders['torch'].modules
     encoders['onnx'] = ONNXEncoder(args.out, trusted_modules=modules)

@@ -109,7 +109,7 @@ class Encoder(ABC):
         """Return type and arguments without device, as values of JSON, from which :meth:`rebuild` builds this one."""
 
     @classmethod
-    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'Encoder':
+    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device | None) -> 'Encoder':
         """Build the encoder again from what a gallery says about it, which may come from a stranger.
 
         Args:

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
+from mmtbps.core.devices import default_device
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.models import DualStreamRetriever, encoders_of, fit_weights
 from mmtbps.models.data_preprocessor import pad_tokens
 from mmtbps.registry import ENCODERS, MODELS, TOKENIZER, TRANSFORMS
+from mmtbps.zoo import read_config
 
 from .base import Encoder, Fingerprint, ImageSource
 
@@ -121,11 +123,11 @@ class ModelEncoder(Encoder):
     """Encoder that runs a trained retriever with the preprocessing of its config.
 
     Args:
-        config: A config or its file. The test pipeline and tokenizer are those of ``test_dataloader`` (or
-            ``val_dataloader``).
+        config: A config, its file, or its name, see :func:`mmtbps.zoo.read_config`. The test pipeline and tokenizer
+            are those of ``test_dataloader`` (or ``val_dataloader``).
         checkpoint: File of the weights, at least those of the encoders; the vocabulary and sizes set by the training
             data are read from it.
-        device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+        device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
@@ -134,14 +136,16 @@ class ModelEncoder(Encoder):
     """
 
     @checked()
-    def __init__(self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device = 'cpu') -> None:
+    def __init__(
+        self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device | None = None
+    ) -> None:
         stored = load_checkpoint_file(checkpoint)
         meta = dataset_meta_of(stored, checkpoint)
-        cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else Config.fromfile(config), meta)
+        cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else read_config(config), meta)
         dataset = _evaluation_set(cfg)
         tokenizer = dict(dataset.get('tokenizer') or dict(type='WordTokenizer'))
         self.checkpoint = Path(checkpoint).absolute()
-        self.device = torch.device(device)
+        self.device = default_device() if device is None else torch.device(device)
         self._configs, self._modules = _as_data(cfg, tokenizer, dataset.pipeline)
         self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
         if meta.get('vocabulary') is not None:
@@ -174,7 +178,9 @@ class ModelEncoder(Encoder):
         return dict(type='ModelEncoder', checkpoint=str(self.checkpoint), **self._configs)
 
     @classmethod
-    def rebuild(cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device) -> 'ModelEncoder':
+    def rebuild(
+        cls, description: dict[str, Any], reader: ConfigReader, device: str | torch.device | None
+    ) -> 'ModelEncoder':
         """Build the encoder again from what a gallery says about it; see :meth:`Encoder.rebuild`."""
         registries = dict(model=MODELS, tokenizer=TOKENIZER, pipeline=TRANSFORMS)
         missing = [name for name in (*registries, 'checkpoint') if name not in description]

@@ -17,7 +17,7 @@ __all__ = ['rebuild_encoder']
 def rebuild_encoder(
     manifest: Mapping[str, Any],
     source: str | Path,
-    device: str | torch.device = 'cpu',
+    device: str | torch.device | None = None,
     checkpoint: str | Path | None = None,
     trusted_modules: Sequence[str] = (),
 ) -> Encoder:
@@ -26,7 +26,7 @@ def rebuild_encoder(
     Args:
         manifest: Content of the file: the ``encoder``, and the ``modules`` of classes that are not of the libraries.
         source: The file, for messages.
-        device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+        device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
         checkpoint: File of the weights, if it has been moved. Defaults to None: the one that the file names.
         trusted_modules: Modules that may be imported. Defaults to none, since importing runs their code.
 

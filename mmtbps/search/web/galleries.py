@@ -80,7 +80,7 @@ class Galleries:
         cls,
         folders: Sequence[str | Path],
         checkpoint: str | Path | None = None,
-        device: str = 'cpu',
+        device: str | None = None,
         limits: UploadLimits | None = None,
         index: dict | None = None,
         trusted_modules: Sequence[str] = (),
@@ -90,7 +90,7 @@ class Galleries:
         Args:
             folders: Folders of the galleries.
             checkpoint: File of the weights, if it has been moved. Defaults to None: the paths stored in the folders.
-            device: Where the model runs. Defaults to ``'cpu'``, which every machine has.
+            device: Where the model runs. Defaults to None: CUDA if there is one, else the CPU.
             limits: See :class:`Galleries`. Defaults to None: images cannot be added.
             index: See :meth:`Searcher.load`, for all galleries. Defaults to None.
             trusted_modules: See :meth:`Searcher.load`. Defaults to none.

@@ -1,0 +1,44 @@
+"""Configs by their names."""
+
+import difflib
+from pathlib import Path
+
+from mmengine.config import Config
+
+__all__ = ['named_configs', 'read_config']
+
+_CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
+
+
+def named_configs() -> dict[str, Path]:
+    """Files of the configs of this library by name, such as ``cm-moco_tiny_toypedes``."""
+    return {path.stem: path for path in sorted(_CONFIGS.glob('[a-z]*/*.py'))}
+
+
+def read_config(name: str | Path) -> Config:
+    """Read a config file, one of an installed package, one of this library, or that of a published model.
+
+    Args:
+        name: A path; ``package::path``, such as ``mmtbps::_base_/datasets/cuhk_pedes.py``; or a name of
+            :func:`mmtbps.list_models`, with which the weights of a published model are fetched too.
+
+    Returns:
+        The config.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    from .models import is_model, require_named  # which needs this file
+
+    text = str(name)
+    if '::' in text:
+        return Config.fromstring(f'_base_ = {text!r}', '.py')
+    if Path(text).is_file():
+        return Config.fromfile(text)
+    if text in named_configs():
+        return Config.fromfile(named_configs()[text])
+    if is_model(text):
+        return Config.fromfile(require_named(text)[0])
+    near = difflib.get_close_matches(Path(text).stem, named_configs(), 1)
+    hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists those that have a name.'
+    raise FileNotFoundError(f'There is no config {text}. {hint}')

@@ -1,0 +1,113 @@
+"""Models by name: published ones, ours by their configs' names, folders of trainings."""
+
+import difflib
+from pathlib import Path
+
+from mmtbps.core.files import file_sha256
+
+from .configs import named_configs
+from .entries import Entry
+from .fetching import convert_into, require_fetched
+from .home import known_entries, model_files
+from .open_clip_names import architecture, entry_of_tag, split_name
+
+__all__ = ['best_of', 'is_model', 'require_named', 'weights_named']
+
+_WORK_DIRS = Path('work_dirs')
+
+
+def is_model(name: str) -> bool:
+    """Whether :func:`require_named` knows a name; it may fail to get the weights all the same."""
+    return '@' in name or name in known_entries() or name in named_configs() or Path(name).is_dir()
+
+
+def require_named(name: str) -> tuple[Path, Path]:
+    """Give config and weights of a model, which are fetched if need be.
+
+    Args:
+        name: A name of :func:`mmtbps.list_models`; one of open_clip's models with a tag or file, such as
+            ``clip-vit-b16@laion2b_s34b_b88k``; or the folder of a training. The name of one of our configs stands for
+            the training in ``work_dirs``.
+
+    Returns:
+        Files of the config and of the weights.
+
+    Raises:
+        FileNotFoundError: If there are none, or they cannot be fetched; says what to do.
+        ValueError: If the name is unknown, or the weights are not what they should be.
+    """
+    entries = known_entries()
+    if '@' in name:
+        return _of_open_clip(name)
+    if name in entries:
+        entry = entries[name]
+        if entry.work_dir is not None and not _is_here(name):
+            return _trained(name, Path(entry.work_dir), entry.page)
+        return require_fetched(entry)
+    if Path(name).is_dir():
+        return best_of(Path(name))
+    if name in named_configs():
+        return _trained(name, _WORK_DIRS / name, None)
+    known = [*entries, *named_configs()]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists all.'
+    raise ValueError(f'There is no model {name!r}. {hint}')
+
+
+def weights_named(text: str) -> str:
+    """Give the file of the weights that ``load_from`` of a config names, fetched if need be.
+
+    Args:
+        text: The name of a published model, or a file or an address, which stays as it is.
+    """
+    named = text in known_entries() or ('@' in text and '://' not in text)
+    return str(require_named(text)[1]) if named and not Path(text).is_file() else text
+
+
+def best_of(folder: Path) -> tuple[Path, Path]:
+    """Give the config and the best checkpoint of a training.
+
+    Args:
+        folder: Its work directory.
+
+    Raises:
+        FileNotFoundError: If it has none.
+        ValueError: If it has several.
+    """
+    found = []
+    for what, pattern in (('config', '*.py'), ('best checkpoint', 'best_*.pth')):
+        files = sorted(folder.glob(pattern))
+        if not files:
+            raise FileNotFoundError(f'{folder} is no folder of a finished training: it has no {what} ({pattern}).')
+        if len(files) > 1:
+            names = ', '.join(file.name for file in files)
+            raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take.')
+        found.append(files[0])
+    return found[0], found[1]
+
+
+def _is_here(name: str) -> bool:
+    return all(file.is_file() for file in model_files(name))
+
+
+def _trained(name: str, folder: Path, page: str | None) -> tuple[Path, Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'No weights of {name} are published, and there is no training of it in {folder}. '
+            f'{page or "Train it, or give its checkpoint"}.'
+        )
+    return best_of(folder)
+
+
+def _of_open_clip(name: str) -> tuple[Path, Path]:
+    model, what = split_name(name)
+    if not Path(what).exists():
+        return require_fetched(entry_of_tag(name, model, what))
+    file = Path(what) / 'open_clip_model.safetensors' if Path(what).is_dir() else Path(what)
+    if not file.is_file():
+        raise FileNotFoundError(f'{name!r}: {what} has no open_clip_model.safetensors.')
+    entry = Entry(f'{name.partition("@")[0]}@{file_sha256(file)[:12]}', f'CLIP {model} of {file.name}', 'clip')
+    config, weights = model_files(entry.name)
+    if not _is_here(entry.name):
+        convert_into(entry, file, default_quick_gelu=architecture(model).get('quick_gelu', False))
+    return config, weights

@@ -1,0 +1,65 @@
+"""A server of this machine that serves one file, and misbehaves when it is told to."""
+
+import contextlib
+import re
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        server.requests.append((self.path, self.headers.get('Range')))
+        fault = server.faults.pop(0) if server.faults else None
+        content = server.content
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        if isinstance(fault, str) and fault.startswith(('http:', 'https:', 'file:', 'ftp:')):
+            self.send_response(302)
+            self.send_header('Location', fault)
+            self.end_headers()
+            return
+        wanted = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range') or '')
+        first = int(wanted[1]) if wanted and fault != 'no ranges' else 0
+        if first >= len(content):
+            self.send_error(416)
+            return
+        sent = content[first:]
+        if fault == 'corrupt':
+            sent = bytes([sent[0] ^ 1]) + sent[1:]
+        self.send_response(206 if first else 200)
+        if first:
+            self.send_header('Content-Range', f'bytes {first}-{len(content) - 1}/{len(content)}')
+        length = len(sent) + {'claims more': 100, 'claims less': -100}.get(fault, 0)
+        if fault != 'no length':
+            self.send_header('Content-Length', str(length))
+        self.end_headers()
+        if fault == 'truncate':
+            sent = sent[: len(sent) // 2]
+        if fault == 'stall':
+            self.wfile.write(sent[: len(sent) // 2])
+            self.wfile.flush()
+            time.sleep(2)
+            return
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(sent)
+
+
+class Loopback(ThreadingHTTPServer):
+    """Serves ``content``; ``faults`` are taken one for each request: a status, an address to redirect to, or a name."""
+
+    daemon_threads = True
+
+    def __init__(self, content=b''):
+        super().__init__(('127.0.0.1', 0), _Handler)
+        self.content, self.faults, self.requests = content, [], []
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def address(self):
+        return f'http://127.0.0.1:{self.server_address[1]}'

@@ -1,0 +1,168 @@
+"""Published weights from a server or a file: verified, converted, found by name."""
+
+import hashlib
+import io
+import json
+import pickle
+import shutil
+import socket
+
+import pytest
+import torch
+from published_shapes import nam_checkpoint
+
+from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.search import ModelEncoder
+from mmtbps.zoo import CLIP_NOTICE, fetch_model, known_entries, model_files, require_named
+
+TINY = dict(vision=64, text=64, layers=1, dim=32)
+
+
+@pytest.fixture(scope='module')
+def content():
+    buffer = io.BytesIO()
+    torch.save(nam_checkpoint(**TINY), buffer)
+    return buffer.getvalue()
+
+
+def write_own(home, **entries):
+    home.mkdir(exist_ok=True)
+    (home / 'models.json').write_text(json.dumps(entries))
+
+
+@pytest.fixture
+def offered(home, server, content):
+    """The server has a small file of NAM's shape, and the user's own list says so."""
+    server.content = content
+    entry = dict(address=f'{server.address}/nam.pth', size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    write_own(home, nam=entry)
+    return home
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError('a socket was asked for')
+
+    monkeypatch.setattr(socket, 'socket', refuse)
+    monkeypatch.setattr(socket, 'create_connection', refuse)
+
+
+def check_model(config, weights):
+    encoder = ModelEncoder(config, weights, 'cpu')
+    assert encoder.encode_texts(['a woman in a red coat']).shape == (1, 32)
+    meta = load_checkpoint_file(weights)['meta']['origin']
+    assert {'sha256', 'layout', 'converter', 'licence', 'citation', 'address', 'verified'} <= set(meta)
+    return meta
+
+
+def test_download_verify_convert(offered, server, capsys):
+    config, weights = fetch_model('nam', quiet=False)
+    assert check_model(config, weights)['verified']
+    assert not list((offered / 'downloads').iterdir())
+    told = capsys.readouterr().err
+    assert 'licence of the code none stated, of the weights none stated' in told
+    assert told.count(CLIP_NOTICE) == 1
+    server.requests.clear()
+    assert fetch_model('nam') == require_named('nam') == (config, weights)
+    assert not server.requests
+    shutil.rmtree(weights.parent)
+    fetch_model('nam')
+    assert CLIP_NOTICE not in capsys.readouterr().err  # said once
+
+
+def test_a_file_needs_no_network(offered, content, tmp_path, no_network, monkeypatch):
+    (tmp_path / 'best2.pth').write_bytes(content)
+    config, weights = fetch_model('nam', tmp_path / 'best2.pth')
+    assert (tmp_path / 'best2.pth').is_file()
+    meta = check_model(config, weights)
+    assert meta['verified']
+    assert meta['sha256'] == hashlib.sha256(content).hexdigest()
+    moved = tmp_path / 'moved'
+    shutil.move(offered, moved)  # as one would copy it to a machine without network
+    monkeypatch.setenv('MMTBPS_HOME', str(moved))
+    check_model(*require_named('nam'))
+
+
+def test_another_file_is_refused(offered, content, tmp_path):
+    (tmp_path / 'other.pth').write_bytes(content + b' ')
+    with pytest.raises(ValueError, match=r'other\.pth is not the file of nam: its SHA-256 is .* expected'):
+        fetch_model('nam', tmp_path / 'other.pth')
+    assert not (offered / 'models').exists()
+
+
+def test_without_a_known_digest_it_is_said_and_noted(home, content, tmp_path, capsys):
+    (tmp_path / 'best0.pth').write_bytes(content)
+    meta = check_model(*fetch_model('ham', tmp_path / 'best0.pth'))
+    digest = hashlib.sha256(content).hexdigest()
+    assert f'NOT VERIFIED, nobody has told its SHA-256 ({digest})' in capsys.readouterr().err
+    assert (meta['verified'], meta['sha256']) == (False, digest)
+
+
+class _Payload:
+    def __reduce__(self):
+        return print, ('this must not run',)
+
+
+def test_a_pickle_that_holds_more_than_weights_is_refused_with_the_right_digest(home, server, tmp_path, capsys):
+    path = tmp_path / 'evil.pth'
+    torch.save(dict(model=nam_checkpoint(moments=False, **TINY)['model'], extra=_Payload()), path)
+    for content in (path.read_bytes(), pickle.dumps(_Payload())):
+        server.content = content
+        entry = dict(address=f'{server.address}/nam.pth', size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        write_own(home, nam=entry)
+        with pytest.raises(ValueError, match=r'nam\.pth'):
+            fetch_model('nam')
+        assert not model_files('nam')[1].exists()
+    assert 'this must not run' not in capsys.readouterr().out
+
+
+def test_what_needs_a_click_names_the_page(home, no_network):
+    with pytest.raises(
+        FileNotFoundError, match=r'Open https://github\.com/anosorae/IRRA .* mmtbps fetch irra-cuhk --file'
+    ):
+        fetch_model('irra-cuhk')
+
+
+def test_without_network_the_command_for_elsewhere_is_named(offered, server):
+    server.faults = [404] * 9
+    with pytest.raises(
+        FileNotFoundError, match=r'run: mmtbps fetch nam; then copy .*home here .* fetch nam --file PATH'
+    ):
+        require_named('nam')
+
+
+def test_room_for_file_and_conversion(offered, monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(OSError, match='nam with its conversion needs'):
+        fetch_model('nam')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{', r'models\.json: not valid JSON'),
+        ('[]', 'must hold an object'),
+        ('{"nam": {"size": "big"}}', "the entry 'nam' is not valid: size must be a number of bytes"),
+        ('{"nam": {"colour": 1}}', "the entry 'nam' is not valid: .*colour"),
+        ('{"mine": {"layout": 3}}', "the entry 'mine' is not valid: layout must be text"),
+        ('{"mine": {}}', "the entry 'mine' is not valid: .*layout"),
+        ('{"../mine": {"layout": "irra"}}', "the entry '../mine' is not valid: .*letters"),
+    ],
+)
+def test_a_broken_list_is_named(text, message, home):
+    home.mkdir()
+    (home / 'models.json').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        known_entries()
+
+
+def test_every_entry_is_complete(home):
+    for name, entry in known_entries().items():
+        assert entry.address or entry.page, name
+        assert entry.layout in ('clip', 'irra', 'rde', 'tbps-clip', 'textreid', 'mmtbps'), name
+        assert not (entry.published or entry.transfer) or entry.source, name
+        assert entry.citation or name == 'toy', name
+        if entry.address:
+            assert entry.address.startswith('https://'), name
+            assert len(entry.sha256) == 64, name

@@ -1,0 +1,169 @@
+"""Models and configs by name: published ones, open_clip's, folders of trainings, our configs."""
+
+import hashlib
+import json
+
+import open_clip
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.apis.model import ModelHub
+from published_shapes import nam_checkpoint
+from tiny_search import write_model
+
+import mmtbps
+from mmtbps.apis import TextToPersonInferencer
+from mmtbps.search import Searcher
+from mmtbps.zoo import fetch_model, named_configs, read_config, require_named, weights_named
+
+TINY = dict(vision=64, text=64, layers=1, dim=32)
+
+
+@pytest.fixture
+def nam(home, tmp_path, monkeypatch):
+    """A small model that calls itself nam."""
+    torch.save(nam_checkpoint(**TINY), tmp_path / 'best2.pth')
+    digest = hashlib.sha256((tmp_path / 'best2.pth').read_bytes()).hexdigest()
+    home.mkdir()
+    (home / 'models.json').write_text(json.dumps(dict(nam=dict(sha256=digest))))
+    return fetch_model('nam', tmp_path / 'best2.pth', quiet=True)
+
+
+@pytest.fixture
+def clip_file(tmp_path):
+    """Weights of a small model that open_clip is made to know."""
+    config = dict(
+        embed_dim=32, vision_cfg=dict(image_size=64, layers=1, width=64, patch_size=16),
+        text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=1),
+    )  # fmt: skip
+    model = open_clip.model.CLIP(**config)
+    torch.save(model.state_dict(), tmp_path / 'small.pt')
+    return tmp_path / 'small.pt'
+
+
+def test_every_listed_name_is_a_config_or_says_how_to_get_it(home):
+    names = mmtbps.list_models()
+    assert {'nam', 'clip-vit-b16', 'irra-cuhk', 'toy', 'cm-moco_tiny_toypedes'} <= set(names)
+    assert mmtbps.list_models('clip-*') == ['clip-vit-b16', 'clip-rn50', 'clip-rn101']
+    for name in set(names) & set(named_configs()):
+        assert read_config(name).model.type
+    with pytest.raises(FileNotFoundError, match='mmtbps fetch irra-cuhk --file'):
+        read_config('irra-cuhk')
+
+
+def test_configs_by_path_package_and_name(tmp_path):
+    name = 'cm-moco_tiny_toypedes'
+    expected = read_config(named_configs()[name])
+    assert read_config(name).to_dict() == expected.to_dict()
+    assert read_config(f'mmtbps::cm_moco/{name}.py').model.type == expected.model.type
+    with pytest.raises(
+        FileNotFoundError, match=r'There is no config cm-moco_tiny_toypede\. Did you mean cm-moco_tiny_toy'
+    ):
+        read_config('cm-moco_tiny_toypede')
+    with pytest.raises(FileNotFoundError, match=r'There is no config nowhere/x\.py'):
+        read_config('nowhere/x.py')
+
+
+def test_a_published_model_in_every_hand(nam, tmp_path):
+    network = mmtbps.get_model('nam', device='cpu')
+    tokens = torch.tensor([[49406, 320, 49407]])
+    expected = torch.nn.functional.normalize(network.encode_text(tokens, torch.tensor([3])))
+    searcher = Searcher.from_model('nam', 'cpu')
+    torch.testing.assert_close(searcher.encoder.encode_texts(['a']), expected)
+    assert str(nam[1]) == weights_named('nam')
+    assert weights_named('work_dirs/x.pth') == 'work_dirs/x.pth'
+    assert mmtbps.get_model('nam', pretrained=False, device='cpu').encode_image(torch.rand(1, 3, 384, 128)).shape == (
+        1,
+        32,
+    )
+
+    mmtbps.list_models()
+    assert ModelHub.get('nam').weights == str(nam[1])
+    import mmpretrain
+
+    theirs = mmpretrain.get_model('nam', pretrained=True)
+    torch.testing.assert_close(
+        theirs.encode_text(tokens, torch.tensor([3])), network.encode_text(tokens, torch.tensor([3]))
+    )
+    assert ModelHub.get('cm-moco_tiny_toypedes').config.model.type == 'CMMoCoRetriever'
+
+
+def test_the_inferencer_takes_a_name(nam, tmp_path):
+    from mmtbps.datasets.toy_pedes import draw_toy_pedes
+
+    draw_toy_pedes(tmp_path / 'toy', num_train_ids=1, num_val_ids=1, num_test_ids=2, images_per_id=2)
+    inferencer = TextToPersonInferencer('nam', tmp_path / 'toy' / 'imgs', device='cpu')
+    assert len(inferencer('a woman in a red coat', topk=3)[0]) == 3
+
+
+def test_the_folder_of_a_training(tmp_path, monkeypatch, home):
+    folder = tmp_path / 'work_dirs' / 'cm-moco_tiny_toypedes'
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'no folder of a finished training: it has no config'):
+        require_named('toy')
+    config, checkpoint = write_model(tmp_path / 'model')
+    config.rename(folder / 'cm-moco_tiny_toypedes.py')
+    checkpoint.rename(folder / 'best_t2i_R@1_epoch_3.pth')
+    for name in ('toy', str(folder), 'cm-moco_tiny_toypedes'):
+        found = require_named(name)
+        assert [file.name for file in found] == ['cm-moco_tiny_toypedes.py', 'best_t2i_R@1_epoch_3.pth']
+    assert len(Searcher.from_model('toy', 'cpu').encoder.encode_texts(['red'])) == 1
+    (folder / 'best_t2i_mAP_epoch_2.pth').touch()
+    with pytest.raises(
+        ValueError, match=r'several files best_\*\.pth: best_t2i_R@1_epoch_3\.pth, best_t2i_mAP_epoch_2'
+    ):
+        require_named('toy')
+
+
+def test_what_has_no_weights_says_so(tmp_path, monkeypatch, home):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'no training of it in work_dirs.* first command of the README'):
+        require_named('toy')
+    with pytest.raises(FileNotFoundError, match=r'No weights of dual-stream_tiny_toypedes are published'):
+        require_named('dual-stream_tiny_toypedes')
+    with pytest.raises(ValueError, match=r"There is no model 'nom'\. Did you mean nam\?"):
+        require_named('nom')
+
+
+@pytest.mark.parametrize('quick', [False, True])
+def test_a_file_for_a_model_of_open_clip(quick, clip_file, home, monkeypatch):
+    sizes = dict(quick_gelu=True) if quick else {}
+    monkeypatch.setattr(open_clip, 'get_model_config', lambda name: dict(embed_dim=32, **sizes))
+    config, weights = require_named(f'ViT-B-16@{clip_file}')
+    assert weights.parent.name == f'ViT-B-16@{hashlib.sha256(clip_file.read_bytes()).hexdigest()[:12]}'
+    assert Config.fromfile(config).model.image_stream.backbone.quick_gelu is quick
+    assert require_named(f'ViT-B-16@{clip_file}') == (config, weights)
+
+
+def test_a_tag_of_open_clip(clip_file, home, server, monkeypatch):
+    server.content = clip_file.read_bytes()
+    known = dict(
+        url=f'{server.address}/small.pt', mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation='bilinear'
+    )
+    monkeypatch.setattr(open_clip, 'get_pretrained_cfg', lambda model, tag: known if tag == 'mine' else {})
+    config = Config.fromfile(require_named('clip-vit-b16@mine')[0])
+    assert config.model.image_stream.backbone.quick_gelu is False
+    assert config.model.data_preprocessor.mean == [127.5] * 3
+    assert config.test_dataloader.dataset.pipeline[1].interpolation == 'bilinear'
+    with pytest.raises(ValueError, match=r"open_clip has no weights 'other' of ViT-B-16, and there is no such file"):
+        require_named('clip-vit-b16@other')
+    with pytest.raises(ValueError, match=r"open_clip has no model 'clip-vit-b17'"):
+        require_named('clip-vit-b17@openai')
+
+
+@pytest.mark.parametrize(
+    ('model', 'tag', 'start'),
+    [
+        ('ViT-B-16', 'openai', 'https://openaipublic.azureedge.net/clip/models/5806e77c'),
+        ('ViT-B-16', 'laion2b_s34b_b88k', 'https://huggingface.co/laion/CLIP-ViT-B-16-laion2B-s34B-b88K/resolve/main/'),
+        ('RN50', 'yfcc15m', 'https://github.com/mlfoundations/open_clip/releases/download/'),
+    ],
+)
+def test_addresses_of_open_clip(model, tag, start):
+    from mmtbps.zoo.open_clip_names import entry_of_tag
+
+    entry = entry_of_tag('x', model, tag)
+    assert entry.address.startswith(start)
+    assert (entry.sha256 is not None) == (tag == 'openai')
+    assert f'quick_gelu={str(tag != "laion2b_s34b_b88k").lower()}' in entry.options
