@@ -11,12 +11,15 @@ import pytest
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
+from published_shapes import nam_checkpoint
 from stand_ins import small_run, write_persons
 
 import mmtbps
-from mmtbps.apis import build_runner, resolve_data_sizes
+from mmtbps.apis import build_runner, resolve_data_sizes, train
 from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.core.files import file_sha256
 from mmtbps.registry import MODELS
+from mmtbps.zoo import fetch_model, weights_named
 
 ROOT = Path(mmtbps.__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'how_to' / 'fine_tune.md').read_text(encoding='utf-8')
@@ -97,3 +100,28 @@ def test_to_resume_with_other_words_is_an_error(checkpoint, arguments, tmp_path)
     runner = build_runner(cfg)
     with pytest.raises(ValueError, match=r'vocabulary \(6 entries, now 7 entries\) and person_ids .*load_from'):
         runner.train()
+
+
+def test_from_published_weights(tmp_path, monkeypatch):
+    """The page's config, with narrow towers and a file of their shape under the published name."""
+    monkeypatch.setenv('MMTBPS_HOME', str(tmp_path / 'home'))
+    (tmp_path / 'home').mkdir()
+    torch.save(nam_checkpoint(vision=64, text=64, layers=1, dim=32), tmp_path / 'best2.pth')
+    entry = dict(nam=dict(sha256=file_sha256(tmp_path / 'best2.pth')))
+    (tmp_path / 'home' / 'models.json').write_text(json.dumps(entry))
+    fetch_model('nam', tmp_path / 'best2.pth', quiet=True)
+
+    file = tmp_path / 'from_nam.py'
+    file.write_text(re.search(r'<!-- file: from_nam.py -->\n```python\n(.*?)```', PAGE, re.DOTALL)[1])
+    cfg = Config.fromfile(file)
+    assert cfg.model.image_stream.backbone.arch == 'ViT-B-16'
+    arch = dict(embed_dim=32, layers=1, width=64, mlp_ratio=4.0)
+    cfg.model.image_stream.backbone.arch = dict(arch, head_width=64, patch_size=16)
+    cfg.model.text_stream.backbone.arch = dict(arch, heads=1)
+    cfg.merge_from_dict(small_run(write_persons(tmp_path, 'CUHKPEDES', ['A man walks in blue.'])))
+    cfg.merge_from_dict(dict(work_dir=str(tmp_path / 'run'), experiment_name='from_nam'))
+    assert train(cfg).keys() >= {'t2i/R@1', 'i2t/mAP'}
+    files = weights_named('nam'), tmp_path / 'run' / 'epoch_1.pth'
+    begun, ended = (load_checkpoint_file(file)['state_dict'] for file in files)
+    name = 'image_stream.backbone.conv1.weight'
+    assert torch.equal(begun[name], ended[name])  # the rate is 0
