@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'analysis_tools'
@@ -47,3 +48,17 @@ def test_pipeline_reports_both_formats(benchmark, tmp_path):
 def test_wrong_command_lines_are_refused(benchmark, arguments):
     with pytest.raises(SystemExit):
         benchmark.parse_args(arguments)
+
+
+def test_indexing_encodes_what_open_clip_encodes(benchmark, tmp_path, monkeypatch):
+    sizes = dict(
+        embed_dim=16, vision_cfg=dict(image_size=32, layers=1, width=64, patch_size=16),
+        text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=1),
+    )  # fmt: skip
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, 'small', sizes)
+    out = tmp_path / 'out.json'
+    arguments = '--model small --images 3 --file-size 70 31 --size 48 16 --workers 0 --repeats 1'
+    benchmark.main(['indexing', *arguments.split(), '--out', str(out)])
+    figures = json.loads(out.read_text())['figures']
+    assert figures['lowest cosine to the plain features'] > 0.99999
+    assert figures['ratio to plain'] > 0

@@ -12,5 +12,6 @@ COMMANDS = {
     'rerank': 'neighbour Jaccard, k-reciprocal encoding, shortlists',
     'growth': 'time and memory of ranking and re-ranking as the gallery grows',
     'search': 'indexes of the search: build time, memory, recall, latency',
+    'indexing': "a gallery of images against open_clip's own loop",
     'step': 'training step of CM-MoCo with the full CLIP ResNet-50, on the CPU',
 }
