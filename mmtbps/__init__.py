@@ -22,7 +22,7 @@ def _check_companions() -> None:
 def _teach_mmengine() -> None:
     from mmengine.config.utils import MODULE2PACKAGE
 
-    from .core.checkpoint import allow_mmengine_classes
+    from .core.training_state import allow_mmengine_classes
 
     # The value is a module: MMEngine looks for `.mim` beside it, which also finds an editable installation.
     MODULE2PACKAGE['mmtbps'] = 'mmtbps.registry'

@@ -59,11 +59,9 @@ def random_weights(shapes, prefix='', half=True):
 
 def nam_checkpoint(moments=True, **sizes):
     """A checkpoint as NAM's: weights under two wrappers, and the moments of Adam."""
-    state = random_weights(irra_shapes(**sizes), 'module.')
-    content = dict(model=state, epoch=3, scheduler=dict(last_epoch=3))
+    content = dict(model=random_weights(irra_shapes(**sizes), 'module.'), epoch=3, scheduler=dict(last_epoch=3))
     if moments:
-        content['optimizer'] = dict(
-            state={number: dict(exp_avg=value, exp_avg_sq=value) for number, value in enumerate(state.values())},
-            param_groups=[dict(lr=1e-5, eps=1e-3)],
-        )
+        weights = content['model'].values()
+        state = {number: dict(exp_avg=value.clone(), exp_avg_sq=value.clone()) for number, value in enumerate(weights)}
+        content['optimizer'] = dict(state=state, param_groups=[dict(lr=1e-5, eps=1e-3)])
     return content

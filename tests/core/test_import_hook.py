@@ -18,7 +18,9 @@ def run(code):
     return subprocess.run([sys.executable, '-W', 'error', '-c', code], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize('first', ['import mmtbps', 'import mmengine; import mmtbps', 'import mmtbps, mmcv'])
+@pytest.mark.parametrize(
+    'first', ['import mmtbps', 'import mmengine; import mmtbps', 'import mmtbps, mmcv', 'import mmtbps.core.checkpoint']
+)
 def test_mmengine_finds_the_configs(first):
     done = subprocess.run([sys.executable, '-c', first + KNOWS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
