@@ -42,6 +42,10 @@ _LOOK = "() => document.getElementById('message').scrollIntoView({block: 'neares
 """Scroll to the message: on a telephone it is below the visible part, or above it after a click far down."""
 
 
+_VISITORS = 200
+"""Visitors whose last answer is kept, 0.1 MB each; Gradio's default of 10,000 looks like a leak. Others search again."""
+
+
 def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
     """Lay out the page and connect its events.
 
@@ -108,6 +112,7 @@ def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
         mcp_server=False,
         ssr_mode=False,
         pwa=False,
+        state_session_capacity=_VISITORS,
     )
 
 
