@@ -8,8 +8,11 @@ import onnxruntime
 import open_clip
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ladder_vectors import FOLDER
 from mmengine.config import Config
+from PIL import Image
 from safetensors.torch import save_file
 
 from mmtbps.converters import convert_file, parse_options, revert_file
@@ -301,3 +304,36 @@ def test_an_export_gives_the_features_of_the_public_code(name, tmp_path):
     torch.testing.assert_close(normalised(found), normalised(text[short, None]), rtol=0, atol=1e-6)
     found = torch.from_numpy(graphs[0].run(None, {'images': prepared.numpy()})[0])
     torch.testing.assert_close(normalised(found), normalised(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['irra', 'tbps-clip, full'])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    height=st.integers(1, 300), width=st.integers(1, 200), seed=st.integers(0, 99),
+    kind=st.sampled_from(['RGB.png', 'L.png', 'RGB.bmp', 'RGB.jpg', 'L.jpg', 'RGB.webp']),
+)  # fmt: skip
+def test_the_image_path_is_pillows_bit_by_bit(name, height, width, seed, kind, loaders, tmp_path):
+    load_image, size, interpolation = loaders[name]
+    mode, suffix = kind.split('.')
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    file = tmp_path / f'odd.{suffix}'
+    Image.fromarray(pixels).convert(mode).save(file)
+    with Image.open(file) as opened:
+        expected = np.asarray(opened.convert('RGB').resize(size, interpolation))
+    found = load_image(str(file))
+    assert found.dtype == torch.uint8
+    np.testing.assert_array_equal(found.permute(1, 2, 0).numpy()[..., ::-1], expected)
+
+
+@pytest.fixture(scope='module')
+def loaders(tmp_path_factory):
+    """Loading of images by the configs that go with two layouts, with size and interpolation of the authors."""
+    found = {}
+    for name, size, interpolation in (
+        ('irra', (16, 48), Image.Resampling.BILINEAR), ('tbps-clip, full', (32, 48), Image.Resampling.BICUBIC),
+    ):  # fmt: skip
+        folder = tmp_path_factory.mktemp('loader')
+        state, options, *_ = CASES[name]()
+        convert(folder, state, options)
+        found[name] = encoder_of(folder).image_loader, size, interpolation
+    return found
