@@ -22,6 +22,8 @@ def main(argv: list[str] | None = None, prog: str | None = None) -> None:
         '--option', metavar='KEY=VALUE', action='append', default=[],
         help='what weights do not tell, such as input_size=384x128 or quick_gelu=true; may be repeated',
     )  # fmt: skip
+    parser.add_argument('--words', metavar='TEXT', help='layout textreid: the word of every row, one a line')
+    parser.add_argument('--word-table', metavar='FILE', help='layout textreid: vectors of the words, .npy or .pth')
     parser.add_argument('--reverse', action='store_true', help='write a checkpoint of ours in the --layout of others')
     args = parser.parse_args(argv)
     if args.reverse:
@@ -30,6 +32,9 @@ def main(argv: list[str] | None = None, prog: str | None = None) -> None:
         names = revert_file(args.source, args.target, args.layout)
         print(f'{args.target}: {len(names)} weights in the layout {args.layout}, as {{"model": ...}}')
         return
-    converted = convert_file(args.source, args.target, args.layout, parse_options(args.option))
+    options = parse_options(args.option)
+    converted = convert_file(
+        args.source, args.target, args.layout, options, words=args.words, word_table=args.word_table
+    )
     left = f'; left out, since only training needs them: {len(converted.left_out)}' if converted.left_out else ''
     print(f'{args.target}: {len(converted.weights)} weights of the layout {converted.layout}{left}')

@@ -14,6 +14,8 @@ from mmtbps.version import __version__
 from .clip_dual import Converted, from_ours, layout_named, to_ours
 from .layouts import CLIP_LAYOUTS
 from .reading import find_file, read_weights
+from .textreid import mmtbps_to_textreid
+from .textreid_files import TEXTREID, convert_textreid, describe_data, is_textreid, load_table
 from .towers import Options
 
 __all__ = ['convert_file', 'layout_names', 'parse_options', 'revert_file']
@@ -25,6 +27,8 @@ def convert_file(
     layout: str | None = None,
     options: Options | None = None,
     about: Mapping[str, Any] | None = None,
+    words: str | Path | None = None,
+    word_table: str | Path | None = None,
 ) -> Converted:
     """Write a checkpoint of another code base as one of ours, and beside it the config that goes with it.
 
@@ -35,6 +39,10 @@ def convert_file(
         layout: Name of its layout. Defaults to None: recognised by the names of its weights.
         options: What the weights do not tell. Defaults to None: what the layout says.
         about: Further entries for the checkpoint's ``meta['origin']``, such as a licence. Defaults to none.
+        words: For the layout textreid, a file with the word of every row of its embedding, one a line: ``<pad>``,
+            ``<unk>``, then the words. Defaults to None: the checkpoint then answers no sentence by itself.
+        word_table: Likewise, the vectors of the words, ``.npy`` or one tensor in ``.pth``, unless they were learnt; the
+            public code keeps them apart. Defaults to None.
 
     Returns:
         What was written.
@@ -48,7 +56,7 @@ def convert_file(
         raise ValueError(f'The converted checkpoint must end in .pth, got {target}.')
     file = find_file(source)
     try:
-        converted = to_ours(read_weights(file), options or Options(), None if layout is None else layout_named(layout))
+        converted = _convert(read_weights(file), options or Options(), layout, word_table)
     except ValueError as error:
         raise ValueError(str(error) if str(file) in str(error) else f'{file}: {error}') from error
     origin = dict(
@@ -56,8 +64,9 @@ def convert_file(
         **(about or {}),
     )  # fmt: skip
     head = f'# {file.name} (SHA-256 {origin["sha256"]}), layout {converted.layout}, by {origin["converter"]}.\n'
+    meta = dict(origin=origin, dataset_meta=describe_data(words, converted.weights) if words else {})
     write_atomically(target.with_suffix('.py'), (head + Config(converted.config).pretty_text).encode())
-    _save(target, dict(meta=dict(origin=origin, dataset_meta={}), state_dict=converted.weights))
+    _save(target, dict(meta=meta, state_dict=converted.weights))
     return converted
 
 
@@ -77,14 +86,23 @@ def revert_file(source: str | Path, target: str | Path, layout: str) -> list[str
         ValueError: If a weight of the encoders has no counterpart there.
     """
     file = find_file(source)
-    weights = from_ours(read_weights(file), layout_named(layout))
+    ours = read_weights(file)
+    weights = mmtbps_to_textreid(ours) if layout == TEXTREID else from_ours(ours, layout_named(layout))
     _save(Path(target), dict(model=weights))
     return list(weights)
 
 
 def layout_names() -> list[str]:
     """Names of the layouts that are known."""
-    return [layout.name for layout in CLIP_LAYOUTS]
+    return [*(layout.name for layout in CLIP_LAYOUTS), TEXTREID]
+
+
+def _convert(
+    weights: Mapping[str, Any], options: Options, layout: str | None, word_table: str | Path | None
+) -> Converted:
+    if layout == TEXTREID or (layout is None and is_textreid(weights)):
+        return convert_textreid(weights, None if word_table is None else load_table(word_table), options.vision_heads)
+    return to_ours(weights, options, None if layout is None else layout_named(layout))
 
 
 def parse_options(given: Sequence[str]) -> Options:

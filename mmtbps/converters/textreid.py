@@ -27,8 +27,6 @@ _NAMES = (
     ('textual_model.', 'text_stream.neck.', _GRU),
     ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.', _RESNET),
     ('embed_model.t_encoder_k.', 'key_encoders.text_stream.neck.', _GRU),
-    ('embed_model.v_embed_layer.', 'image_projection.linear.', _WEIGHTS),
-    ('embed_model.t_embed_layer.', 'text_projection.linear.', _WEIGHTS),
     ('embed_model.v_fc_q.', 'contrastive_neck.image.layers.', _MLP),
     ('embed_model.t_fc_q.', 'contrastive_neck.text.layers.', _MLP),
     ('embed_model.v_fc_k.', 'key_encoders.contrastive_neck.image.layers.', _MLP),
@@ -39,14 +37,27 @@ _NAMES = (
     ('embed_model.queue_ptr', 'queue.pointer', ''),
     ('embed_model.loss_evaluator.projection', 'heads.identity.projection', ''),
 )
+# It calls them otherwise in its baseline and in momentum contrast.
+_PROJECTIONS_OF_BASELINE = (
+    ('embed_model.visual_embed_layer.', 'image_projection.linear.', _WEIGHTS),
+    ('embed_model.textual_embed_layer.', 'text_projection.linear.', _WEIGHTS),
+)
+_PROJECTIONS_OF_CONTRAST = (
+    ('embed_model.v_embed_layer.', 'image_projection.linear.', _WEIGHTS),
+    ('embed_model.t_embed_layer.', 'text_projection.linear.', _WEIGHTS),
+)
+# Vectors of words that were learnt; those of CLIP are in a file of their own.
+_LEARNT_WORDS = (
+    ('textual_model.embed.', 'text_stream.backbone.table.', 'weight'),
+    ('embed_model.t_encoder_k.embed.', 'key_encoders.text_stream.backbone.table.', 'weight'),
+)
 # The public code stores the query encoders under two names each.
 _TWINS = (
     ('embed_model.v_encoder_q.', 'visual_model.', _RESNET),
-    ('embed_model.t_encoder_q.', 'textual_model.', _GRU),
+    ('embed_model.t_encoder_q.', 'textual_model.', rf'{_GRU}|embed\.weight'),
 )
 # These have one dimension more there.
 _LEADING_ONE = ('queue.person_ids', 'queue.pointer')
-# The public code keeps the word table in a file of its own.
 _TABLES = ('text_stream.backbone.table.weight', 'key_encoders.text_stream.backbone.table.weight')
 _GRIDS = tuple(f'{prefix}image_stream.backbone.attnpool.{GRID}' for prefix in ('', 'key_encoders.'))
 _FILL = 'queue.fill'
@@ -60,36 +71,43 @@ def textreid_to_mmtbps(state: Mapping[str, Any], word_table: Tensor | None = Non
 
     Args:
         state: State dict of the public code, also in a checkpoint (:func:`~mmtbps.core.checkpoint.unwrap_weights`).
-        word_table: Vectors of the words, (number of words, E), row i for the word with id i. Defaults to None: the
-            result then has no word embedding.
+        word_table: Vectors of the words, (number of words, E), row i for the word with id i, which the public code
+            keeps apart unless it learnt them. Defaults to None: the result then has no word embedding but a learnt one.
 
     Returns:
         State dict of a retriever whose classifier is the head ``identity``.
 
     Raises:
-        ValueError: If names are not known, or the two copies of a query weight differ.
+        ValueError: If names are not known, the two copies of a query weight differ, or there are two word tables.
     """
     state = unwrap_weights(state)
     twins = {name: twin for name in state if (twin := _rename(name, _TWINS)) is not None}
     differing = [name for name, twin in twins.items() if twin not in state or not torch.equal(state[name], state[twin])]
     if differing:
         raise ValueError(f'these weights are not those of the query encoder of the same name: {_listed(differing)}')
-    result = _rename_all({name: value for name, value in state.items() if name not in twins}, _NAMES)
+    names = (*_NAMES, *_PROJECTIONS_OF_BASELINE, *_PROJECTIONS_OF_CONTRAST, *_LEARNT_WORDS)
+    result = _rename_all({name: value for name, value in state.items() if name not in twins}, names)
     for name in result.keys() & _LEADING_ONE:
         result[name] = result[name].squeeze(0)
     if 'queue.person_ids' in result:
         result[_FILL] = (result['queue.person_ids'] != -1).sum()
     if word_table is not None:
+        if _TABLES[0] in result:
+            raise ValueError('the checkpoint has vectors of words that it learnt; leave the word table out')
         has_keys = any(name.startswith('key_encoders.') for name in result)
         result.update(dict.fromkeys(_TABLES if has_keys else _TABLES[:1], word_table))
     return result
 
 
-def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def mmtbps_to_textreid(state: Mapping[str, Tensor], learnt_words: bool = False) -> dict[str, Tensor]:
     """Undo :func:`textreid_to_mmtbps`; :data:`WITHOUT_COUNTERPART` has no place there.
+
+    A retriever without momentum keys gets the names of the public code's baseline.
 
     Args:
         state: State dict of a retriever.
+        learnt_words: Whether the vectors of the words were learnt (one-hot words), which the public code stores with
+            the weights. Defaults to False: they are CLIP's, which it keeps apart.
 
     Returns:
         State dict in the layout of the public code.
@@ -97,10 +115,13 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: If names are not known.
     """
-    state = {name: value for name, value in state.items() if name not in WITHOUT_COUNTERPART}
+    apart = set(WITHOUT_COUNTERPART) - set(_TABLES if learnt_words else ())
+    state = {name: value for name, value in state.items() if name not in apart}
     state.update({name: state[name].unsqueeze(0) for name in _LEADING_ONE if name in state})
-    result = _rename_all(state, _reversed(_NAMES))
-    if any(name.startswith('key_encoders.') for name in state):
+    has_keys = any(name.startswith('key_encoders.') for name in state)
+    projections = _PROJECTIONS_OF_CONTRAST if has_keys else _PROJECTIONS_OF_BASELINE
+    result = _rename_all(state, _reversed((*_NAMES, *projections, *_LEARNT_WORDS)))
+    if has_keys:
         for name, value in list(result.items()):
             twin = _rename(name, _reversed(_TWINS))
             if twin is not None:

@@ -40,7 +40,7 @@ def test_there_and_back(tmp_path, trajectory, wrap, suffix):
     load_checkpoint(nn.Module(), str(tmp_path / 'ours.pth'))
 
     run(tmp_path / 'ours.pth', tmp_path / 'back.pth', '--reverse')
-    back = torch.load(tmp_path / 'back.pth', weights_only=True)
+    back = torch.load(tmp_path / 'back.pth', weights_only=True)['model']  # as the public reader does
     assert back.keys() == trajectory['init'].keys()
     assert all(torch.equal(back[name], value) for name, value in trajectory['init'].items())
 

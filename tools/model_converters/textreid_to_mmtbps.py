@@ -2,18 +2,15 @@
 
 import argparse
 import io
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from mmtbps.converters.textreid import WITHOUT_COUNTERPART, mmtbps_to_textreid, textreid_to_mmtbps
+from mmtbps.converters.textreid_files import describe_data, load_table
 from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
-from mmtbps.datasets import WordTokenizer
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -31,38 +28,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'with them the checkpoint answers sentences without an annotation file',
     )
     parser.add_argument('--reverse', action='store_true', help='from mmtbps to the public code')
+    parser.add_argument('--learnt-words', action='store_true', help='with --reverse: the word vectors were learnt')
     args = parser.parse_args(argv)
     if args.reverse and (args.word_table or args.words):
         parser.error('--word-table and --words go into checkpoints of mmtbps; leave them out with --reverse')
     return args
-
-
-def load_table(path: str) -> Tensor:
-    """Load vectors of words; nothing is unpickled but a tensor."""
-    if Path(path).suffix == '.npy':
-        return torch.from_numpy(np.load(path, allow_pickle=False))
-    table = torch.load(path, map_location='cpu', weights_only=True)
-    if not isinstance(table, Tensor):
-        raise ValueError(f'{path} holds a {type(table).__name__}, not one tensor of word vectors')
-    return table
-
-
-def describe_data(path: str, state: dict[str, Tensor]) -> dict[str, Any]:
-    """Make the ``dataset_meta`` of a checkpoint from the words of its rows.
-
-    The public code names no identities; its classes are taken for them, so that their number is known.
-    """
-    words = Path(path).read_text(encoding='utf-8').splitlines()
-    try:
-        meta: dict[str, Any] = {'vocabulary': WordTokenizer(vocabulary=words).vocabulary}
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
-    table = state.get('text_stream.backbone.table.weight')
-    if table is not None and len(table) != len(words):
-        raise ValueError(f'{path} has {len(words)} words, but the word table {len(table)} rows; give a word for each.')
-    if 'heads.identity.projection' in state:
-        meta['person_ids'] = list(range(state['heads.identity.projection'].shape[1]))
-    return meta
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -71,8 +41,10 @@ def main(argv: list[str] | None = None) -> None:
     weights = unwrap_weights(load_checkpoint_file(args.src), args.src)
     content: dict[str, Any]
     if args.reverse:
-        content = mmtbps_to_textreid(weights)
-        dropped = [name for name in WITHOUT_COUNTERPART if name in weights]
+        content = {'model': mmtbps_to_textreid(weights, args.learnt_words)}  # where its reader looks for them
+        dropped = [
+            name for name in WITHOUT_COUNTERPART if name in weights and not (args.learnt_words and 'table' in name)
+        ]
         if dropped:
             print(f'Left out, since the public code keeps no such weights: {", ".join(dropped)}.')
         print(f'Words are not taken along either: keep {args.src}.')

@@ -43,7 +43,7 @@ _LOOK = "() => document.getElementById('message').scrollIntoView({block: 'neares
 
 
 _VISITORS = 200
-"""Visitors whose last answer is kept, 0.1 MB each; Gradio's default of 10,000 looks like a leak. Others search again."""
+"""Visitors whose last answer is kept, 0.1 MB each; Gradio's 10,000 look like a leak. Others search again."""
 
 
 def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
