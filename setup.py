@@ -81,11 +81,13 @@ setup(
         'numpy>=1.24',
         'filelock',
         'matplotlib',
+        'model-index',
         'opencv-python',
         'packaging',
         'pillow',
         'safetensors',
         'terminaltables',
+        'tqdm',
         # MMEngine resolves `_base_ = 'package::...'` with pkg_resources, which setuptools 81 dropped.
         'setuptools>=77.0.3,<81',
     ],

@@ -15,7 +15,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         server.requests.append((self.path, self.headers.get('Range')))
         fault = server.faults.pop(0) if server.faults else None
-        content = server.content
+        content = server.files.get(self.path, server.content)
         if isinstance(fault, int):
             self.send_error(fault)
             return
@@ -51,13 +51,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Loopback(ThreadingHTTPServer):
-    """Serves ``content``; ``faults`` are taken one for each request: a status, an address to redirect to, or a name."""
+    """Serves ``content``, or what ``files`` has for the path.
+
+    ``faults`` are taken one for each request: a status, an address to redirect to, or a name.
+    """
 
     daemon_threads = True
 
     def __init__(self, content=b''):
         super().__init__(('127.0.0.1', 0), _Handler)
-        self.content, self.faults, self.requests = content, [], []
+        self.content, self.files, self.faults, self.requests = content, {}, [], []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property

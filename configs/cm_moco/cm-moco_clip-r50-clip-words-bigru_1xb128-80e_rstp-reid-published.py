@@ -1,3 +1,6 @@
 _base_ = ['./cm-moco_clip-r50-clip-words-bigru_1xb128-80e_rstp-reid.py', '../_base_/parts/published.py']
 
 model = {{_base_.published}}
+train_dataloader = dict(dataset=dict(pipeline={{_base_.published_training}}))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
+test_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))

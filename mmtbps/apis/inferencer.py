@@ -47,7 +47,7 @@ class TextToPersonInferencer(BaseInferencer):
         ValueError: If weights or gallery are missing, or weights were given to a searcher.
 
     Example:
-        >>> inferencer = TextToPersonInferencer('nam', 'crops/')
+        >>> inferencer = TextToPersonInferencer('config.py', 'crops/', pretrained='best.pth')
         >>> inferencer('a woman in a red coat', topk=5, show_dir='shown')[0][0]['path']
         '.../crops/...png'
     """

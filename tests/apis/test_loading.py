@@ -104,7 +104,7 @@ def test_what_the_config_ignores_starts_anew_and_stands_in_the_log(config, load,
     cfg.default_hooks.fit_weights.ignore = ['nothing.*']
     with pytest.raises(ValueError, match=r"ignore=\['nothing\.\*'\] matches no name"):
         load(cfg)
-    with pytest.raises(TypeError, match=r"must be a list of patterns, got 'heads\.\*'"):
+    with pytest.raises(TypeError, match=r"ignore must be a list, got 'heads\.\*'"):
         FitWeightsHook('heads.*')
 
 

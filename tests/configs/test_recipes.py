@@ -270,10 +270,16 @@ def test_published_forms_differ_in_their_switches_alone():
     assert leaf_of('cm_moco', 'clip-r101-clip-words-bigru', form='-published') in forms
     for leaf in forms:
         published, default = load(leaf), load(leaf.replace('-published', ''))
-        published.pop('published')
+        for part in ('published', 'published_training', 'published_images'):
+            published.pop(part)
         model = published.model
         assert model.pop('published_init') is True
         assert model.queue.pop('random_init') is True
         assert model.text_stream.neck.pop('legacy_padding') is True
         assert model.heads.contrastive.pop('exclude') == 'batch'
+        for part in ('train', 'val', 'test'):
+            dataset = published[f'{part}_dataloader'].dataset
+            resize = dict(dataset.pipeline[1])
+            assert (resize.pop('backend'), resize.pop('interpolation')) == ('pillow', 'bilinear')
+            dataset.pipeline = [dataset.pipeline[0], resize, *dataset.pipeline[2:]]
         assert published.to_dict() == default.to_dict()

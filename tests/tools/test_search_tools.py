@@ -86,7 +86,8 @@ def test_words_that_say_nothing_are_named(index, capsys):
 
 
 def test_words_may_stand_before_and_behind_options():
-    parse_args = runpy.run_path(str(TOOLS / 'search.py'))['parse_args']
+    from mmtbps.cli.search import parse_args
+
     for argv in (['I', 'a man', 'a woman', '--topk', '3'], ['I', '--topk', '3', 'a man', 'a woman'],
                  ['I', 'a man', '--topk', '3', 'a woman']):  # fmt: skip
         args = parse_args(['query', *argv])
@@ -185,7 +186,7 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
         (['query', 'INDEX', SENTENCES[0], '--rerank', 'Jaccard'], 'known are KReciprocal, NeighborJaccard, Quer'),
         (['remove', 'INDEX', 'nowhere.png'], 'nowhere.png is not in the gallery'),
         (['index', 'EMPTY', '--config', 'CONFIG', '--checkpoint', 'CHECKPOINT', '--out', 'NEW'], 'no image in'),
-        (['index', 'CROPS', '--out', 'NEW'], 'index needs images with --config and --checkpoint'),
+        (['index', 'CROPS', '--out', 'NEW'], 'Name the model by --model NAME, or by --config and --checkpoint'),
         (['index', '--from-shards', 'EMPTY', '--out', 'NEW'], 'the extraction is not finished'),
     ],
 )  # fmt: skip
