@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmtbps.converters import convert_file, parse_options
 from mmtbps.core.files import file_sha256
@@ -17,7 +18,7 @@ _TYPICAL = 1_000_000_000
 """Bytes to keep free for a file whose size nobody has told."""
 
 
-def fetch_model(name: str, file: str | Path | None = None, quiet: bool = False) -> tuple[Path, Path]:
+def fetch_model(name: str, file: str | Path | None = None, quiet: bool = False, **words: Any) -> tuple[Path, Path]:
     """Fetch published weights, verify and convert them; what is there already stays.
 
     Args:
@@ -25,6 +26,7 @@ def fetch_model(name: str, file: str | Path | None = None, quiet: bool = False) 
         file: The file, if it was fetched by other means: nothing is asked of the network then. Defaults to None: it is
             downloaded from the entry's address.
         quiet: Whether to print nothing. Defaults to False.
+        **words: ``words`` and ``word_table`` of :func:`~mmtbps.converters.convert_file`, for the layout textreid.
 
     Returns:
         Files of config and weights.
@@ -35,10 +37,10 @@ def fetch_model(name: str, file: str | Path | None = None, quiet: bool = False) 
         OSError: If there is no room on the disk.
         ValueError: If there is no such entry, or the file is not what it should be or holds more than weights.
     """
-    return fetch_entry(entry_named(name), file, quiet)
+    return fetch_entry(entry_named(name), file, quiet, **words)
 
 
-def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = False) -> tuple[Path, Path]:
+def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = False, **words: Any) -> tuple[Path, Path]:
     """Fetch the weights of an entry; see :func:`fetch_model`."""
     config, weights = model_files(entry.name)
     if file is None and config.is_file() and weights.is_file():
@@ -54,7 +56,7 @@ def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = Fals
     if not quiet:
         verified = 'as its SHA-256 says' if entry.sha256 else f'NOT VERIFIED, nobody has told its SHA-256 ({digest})'
         print(f'{entry.name}: {verified}; converting', file=sys.stderr)
-    convert_into(entry, source)
+    convert_into(entry, source, **words)
     if file is None:
         source.unlink()
     return config, weights
@@ -76,13 +78,14 @@ def require_fetched(entry: Entry) -> tuple[Path, Path]:
         ) from error
 
 
-def convert_into(entry: Entry, file: Path, default_quick_gelu: bool | None = None) -> None:
+def convert_into(entry: Entry, file: Path, default_quick_gelu: bool | None = None, **words: Any) -> None:
     """Convert a file of an entry into the folder of its model.
 
     Args:
         entry: The entry.
         file: The file, verified.
         default_quick_gelu: Activation if neither the entry nor the weights tell. Defaults to None: it is asked for.
+        **words: See :func:`fetch_model`.
 
     Raises:
         ValueError: If the file cannot be converted.
@@ -92,7 +95,7 @@ def convert_into(entry: Entry, file: Path, default_quick_gelu: bool | None = Non
         name=entry.name, address=entry.address or entry.page, verified=entry.sha256 is not None,
         licence=entry.licence_line, citation=entry.citation,
     )  # fmt: skip
-    convert_file(file, model_files(entry.name)[1], entry.layout, options, about)
+    convert_file(file, model_files(entry.name)[1], entry.layout, options, about, **words)
 
 
 def _download(entry: Entry, target: Path, quiet: bool) -> str:

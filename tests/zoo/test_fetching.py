@@ -10,6 +10,7 @@ import socket
 import pytest
 import torch
 from published_shapes import nam_checkpoint
+from reference_vectors import FOLDER
 
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.search import ModelEncoder
@@ -166,3 +167,14 @@ def test_every_entry_is_complete(home):
         if entry.address:
             assert entry.address.startswith('https://'), name
             assert len(entry.sha256) == 64, name
+
+
+def test_words_of_textreid_come_along(home, tmp_path):
+    trajectory = torch.load(FOLDER / 'traj_equal.pth', weights_only=True)
+    torch.save(dict(model=trajectory['final']), tmp_path / 'best.pth')
+    torch.save(trajectory['table'], tmp_path / 'table.pth')
+    (tmp_path / 'words.txt').write_text('\n'.join(['<pad>', '<unk>', *(f'word{number}' for number in range(58))]))
+    files = dict(words=tmp_path / 'words.txt', word_table=tmp_path / 'table.pth')
+    fetch_model('textreid-rn50', tmp_path / 'best.pth', quiet=True, **files)
+    encoder = ModelEncoder(*require_named('textreid-rn50'), 'cpu')
+    assert encoder.encode_texts(['word3 word7']).shape == (1, 32)
