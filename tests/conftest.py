@@ -23,6 +23,14 @@ def _no_closed_log_files():
         logger.handlers = [handler for handler in logger.handlers if getattr(handler, 'stream', handler) is not None]
 
 
+@pytest.fixture(autouse=True)
+def _exact_convolutions(monkeypatch):
+    """On a GPU, convolutions have ten bits of mantissa by default."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+
+
 @pytest.fixture
 def unformatted_configs(monkeypatch):
     """Configs in logs and checkpoints are not prettified, which takes most of the time of a run of one step."""

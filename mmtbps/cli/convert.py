@@ -25,11 +25,14 @@ def main(argv: list[str] | None = None, prog: str | None = None) -> None:
     parser.add_argument('--words', metavar='TEXT', help='layout textreid: the word of every row, one a line')
     parser.add_argument('--word-table', metavar='FILE', help='layout textreid: vectors of the words, .npy or .pth')
     parser.add_argument('--reverse', action='store_true', help='write a checkpoint of ours in the --layout of others')
+    parser.add_argument(
+        '--learnt-words', action='store_true', help='with --reverse, layout textreid: the word vectors were learnt'
+    )
     args = parser.parse_args(argv)
     if args.reverse:
         if args.layout is None:
             parser.error('--reverse needs --layout, the layout to write')
-        names = revert_file(args.source, args.target, args.layout)
+        names = revert_file(args.source, args.target, args.layout, args.learnt_words)
         print(f'{args.target}: {len(names)} weights in the layout {args.layout}, as {{"model": ...}}')
         return
     options = parse_options(args.option)

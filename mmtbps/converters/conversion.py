@@ -70,13 +70,15 @@ def convert_file(
     return converted
 
 
-def revert_file(source: str | Path, target: str | Path, layout: str) -> list[str]:
+def revert_file(source: str | Path, target: str | Path, layout: str, learnt_words: bool = False) -> list[str]:
     """Write the encoders of a checkpoint of ours in another layout, as ``{'model': ...}``, which public readers take.
 
     Args:
         source: The checkpoint.
         target: The file to write.
         layout: Name of the layout.
+        learnt_words: For the layout textreid, whether the vectors of the words were learnt and go along, instead of
+            CLIP's, which it keeps apart. Defaults to False.
 
     Returns:
         Names of the weights.
@@ -87,7 +89,7 @@ def revert_file(source: str | Path, target: str | Path, layout: str) -> list[str
     """
     file = find_file(source)
     ours = read_weights(file)
-    weights = mmtbps_to_textreid(ours) if layout == TEXTREID else from_ours(ours, layout_named(layout))
+    weights = mmtbps_to_textreid(ours, learnt_words) if layout == TEXTREID else from_ours(ours, layout_named(layout))
     _save(Path(target), dict(model=weights))
     return list(weights)
 

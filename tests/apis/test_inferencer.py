@@ -35,7 +35,7 @@ def test_model_gallery_and_weights_are_enough(crops, tmp_path):
     inferencer = TextToPersonInferencer(config, crops, pretrained=checkpoint, **arguments, **options)
     assert isinstance(inferencer, BaseInferencer)
     (answer,) = inferencer(SENTENCES[0], topk=4, where='person != 2')
-    kept = Searcher.load(tmp_path / 'cache')
+    kept = Searcher.load(tmp_path / 'cache', device='cpu')
     assert kept.gallery.store.extra['index'] == dict(type='FaissFlat')
     expected = kept.search(SENTENCES[0], topk=4, where='person != 2')
     assert json.loads(json.dumps(answer)) == [result.to_dict() for result in expected]

@@ -83,7 +83,7 @@ def convert(tmp_path, state, options, **arguments):
 
 
 def encoder_of(tmp_path):
-    return ModelEncoder(tmp_path / 'ours.py', tmp_path / 'ours.pth')
+    return ModelEncoder(tmp_path / 'ours.py', tmp_path / 'ours.pth', 'cpu')
 
 
 def write_images(folder, images):

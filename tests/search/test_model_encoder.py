@@ -20,7 +20,7 @@ SENTENCES = ['A man in a red coat.', 'a woman', 'a zebra with a bag and a hat']
 
 @pytest.fixture(scope='module')
 def encoder(model_files):
-    return ModelEncoder(*model_files)
+    return ModelEncoder(*model_files, 'cpu')
 
 
 def predict(model_files, path, captions):

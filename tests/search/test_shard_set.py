@@ -19,7 +19,7 @@ SIZES = dict(shard_size=5, batch_size=2, num_workers=0, progress=False)
 def work(rank, folder, model_files, images):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', f'file://{folder}/rendezvous', rank=rank, world_size=2)
-    manifest = extract_shards(ModelEncoder(*model_files), images, f'{folder}/two', **SIZES)
+    manifest = extract_shards(ModelEncoder(*model_files, 'cpu'), images, f'{folder}/two', **SIZES)
     with open(f'{folder}/{rank}.json', 'w') as file:
         json.dump(manifest, file)
     dist.destroy_process_group()
@@ -28,7 +28,7 @@ def work(rank, folder, model_files, images):
 def test_two_processes_write_what_one_writes(model_files, crops, tmp_path):
     (crops / 'cam0' / 'broken.png').write_bytes(b'no image')
     images = list_gallery(crops, MetadataSource(pattern=r'p(?P<person>\d)'))
-    one = extract_shards(ModelEncoder(*model_files), images, tmp_path / 'one', **SIZES)
+    one = extract_shards(ModelEncoder(*model_files, 'cpu'), images, tmp_path / 'one', **SIZES)
     # Forked, since importing everything anew takes longer than the work.
     mp.start_processes(work, (str(tmp_path), model_files, images), nprocs=2, start_method='fork')
     manifests = [json.loads((tmp_path / name).read_text()) for name in ('0.json', '1.json', 'two/manifest.json')]
