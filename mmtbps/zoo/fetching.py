@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from mmtbps.converters import convert_file, parse_options
 from mmtbps.core.files import file_sha256
 
 from .download import download, require_space
 from .entries import CLIP_NOTICE, Entry
 from .home import entry_named, home, model_files
+from .trained import keep_training
 
-__all__ = ['convert_into', 'fetch_entry', 'fetch_model', 'require_fetched']
+__all__ = ['convert_into', 'fetch_entry', 'fetch_model', 'require_fetched', 'sole_writer']
 
 _TYPICAL = 1_000_000_000
 """Bytes to keep free for a file whose size nobody has told."""
@@ -45,6 +48,25 @@ def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = Fals
     config, weights = model_files(entry.name)
     if file is None and config.is_file() and weights.is_file():
         return config, weights
+    with sole_writer(entry.name):
+        if file is None and config.is_file() and weights.is_file():
+            return config, weights
+        _fetch(entry, file, quiet, **words)
+    return config, weights
+
+
+def sole_writer(name: str) -> FileLock:
+    """Lock a model: other processes, such as those of a distributed run, may want to write it this moment."""
+    folder = model_files(name)[1].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.parent / f'.{name}.lock')
+
+
+def _fetch(entry: Entry, file: str | Path | None, quiet: bool, **words: Any) -> None:
+    """Get the file, verify and convert it."""
+    if entry.work_dir is not None:
+        keep_training(entry.name, Path(file or entry.work_dir))
+        return
     if not quiet:
         _tell_terms(entry)
     if file is not None:
@@ -59,7 +81,6 @@ def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = Fals
     convert_into(entry, source, **words)
     if file is None:
         source.unlink()
-    return config, weights
 
 
 def require_fetched(entry: Entry) -> tuple[Path, Path]:

@@ -7,11 +7,12 @@ from mmtbps.core.files import file_sha256
 
 from .configs import named_configs
 from .entries import Entry
-from .fetching import convert_into, require_fetched
+from .fetching import convert_into, require_fetched, sole_writer
 from .home import known_entries, model_files
 from .open_clip_names import architecture, entry_of_tag, split_name
+from .trained import best_of
 
-__all__ = ['best_of', 'is_model', 'require_named', 'weights_named']
+__all__ = ['is_model', 'require_named', 'weights_named']
 
 _WORK_DIRS = Path('work_dirs')
 
@@ -64,28 +65,6 @@ def weights_named(text: str) -> str:
     return str(require_named(text)[1]) if named and not Path(text).is_file() else text
 
 
-def best_of(folder: Path) -> tuple[Path, Path]:
-    """Give the config and the best checkpoint of a training.
-
-    Args:
-        folder: Its work directory.
-
-    Raises:
-        FileNotFoundError: If it has none.
-        ValueError: If it has several.
-    """
-    found = []
-    for what, pattern in (('config', '*.py'), ('best checkpoint', 'best_*.pth')):
-        files = sorted(folder.glob(pattern))
-        if not files:
-            raise FileNotFoundError(f'{folder} is no folder of a finished training: it has no {what} ({pattern}).')
-        if len(files) > 1:
-            names = ', '.join(file.name for file in files)
-            raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take.')
-        found.append(files[0])
-    return found[0], found[1]
-
-
 def _is_here(name: str) -> bool:
     return all(file.is_file() for file in model_files(name))
 
@@ -108,6 +87,7 @@ def _of_open_clip(name: str) -> tuple[Path, Path]:
         raise FileNotFoundError(f'{name!r}: {what} has no open_clip_model.safetensors.')
     entry = Entry(f'{name.partition("@")[0]}@{file_sha256(file)[:12]}', f'CLIP {model} of {file.name}', 'clip')
     config, weights = model_files(entry.name)
-    if not _is_here(entry.name):
-        convert_into(entry, file, default_quick_gelu=architecture(model).get('quick_gelu', False))
+    with sole_writer(entry.name):
+        if not _is_here(entry.name):
+            convert_into(entry, file, default_quick_gelu=architecture(model).get('quick_gelu', False))
     return config, weights

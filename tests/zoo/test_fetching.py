@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -89,7 +90,7 @@ def test_another_file_is_refused(offered, content, tmp_path):
     (tmp_path / 'other.pth').write_bytes(content + b' ')
     with pytest.raises(ValueError, match=r'other\.pth is not the file of nam: its SHA-256 is .* expected'):
         fetch_model('nam', tmp_path / 'other.pth')
-    assert not (offered / 'models').exists()
+    assert not any(file.exists() for file in model_files('nam'))
 
 
 def test_without_a_known_digest_it_is_said_and_noted(home, content, tmp_path, capsys):
@@ -178,3 +179,11 @@ def test_words_of_textreid_come_along(home, tmp_path):
     fetch_model('textreid-rn50', tmp_path / 'best.pth', quiet=True, **files)
     encoder = ModelEncoder(*require_named('textreid-rn50'), 'cpu')
     assert encoder.encode_texts(['word3 word7']).shape == (1, 32)
+
+
+def test_several_processes_fetch_once(offered, server):
+    """As the processes of a distributed run do."""
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: fetch_model('nam', quiet=True), range(4)))
+    assert found == {model_files('nam')}
+    assert len(server.requests) == 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import open_clip
 import pytest
@@ -109,6 +110,9 @@ def test_the_folder_of_a_training(tmp_path, monkeypatch, home):
         found = require_named(name)
         assert [file.name for file in found] == ['cm-moco_tiny_toypedes.py', 'best_t2i_R@1_epoch_3.pth']
     assert len(Searcher.from_model('toy', 'cpu').encoder.encode_texts(['red'])) == 1
+    fetch_model('toy')
+    assert [file.parent for file in require_named('toy')] == [home / 'models' / 'toy'] * 2
+    shutil.rmtree(home / 'models')
     (folder / 'best_t2i_mAP_epoch_2.pth').touch()
     with pytest.raises(
         ValueError, match=r'several files best_\*\.pth: best_t2i_R@1_epoch_3\.pth, best_t2i_mAP_epoch_2'
