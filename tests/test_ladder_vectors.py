@@ -3,13 +3,15 @@
 ``MMTBPS_LADDER_VECTORS`` points these tests at another folder of the same layout.
 """
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from ladder_vectors import FOLDER
 from torch.nn import functional as F
 
-from mmtbps.models import CLIPTextTransformer, CLIPViT, SDMHead, Temperature, losses
+from mmtbps.models import CLIPTextTransformer, CLIPViT, SDMHead, Temperature, TokenFeatures, TokenSelection, losses
 from mmtbps.models.structures import PairEmbeddings
 
 # Sizes of the small models of IRRA and RDE.
@@ -124,3 +126,87 @@ def test_text_tokens_and_attention(file, stride):
     if 'text_attention' in case:
         rows = case['text_attention'][torch.arange(len(ends)), ends][:, :length]
         torch.testing.assert_close(found.attention, rows, rtol=0, atol=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# RDE: global feature and selected tokens
+
+SELECTED = slice(16, None)  # the second half of vectors whose global feature has 16 numbers
+
+
+def load_rde(name):
+    return torch.load(FOLDER / 'irra_rde' / f'rde_{name}.pth', weights_only=True)
+
+
+def build_selection(state, side, **arguments):
+    """A neck with the weights of the public code; its layers that are never used have no place here."""
+    used = {'fc.': 'linear.'} if side == 'image' else {'linear.': 'linear.'}
+    own = {f'linear.{name.split(".")[1]}': value for name, value in state.items() if name.startswith(tuple(used))}
+    own.update({name: value for name, value in state.items() if name.startswith(('mlp.layers.', 'mlp.bns.0.'))})
+    neck = TokenSelection(16, 32, context_length=16 if side == 'text' else None, **arguments)
+    neck.load_state_dict(own)
+    return neck.double()
+
+
+def features_of(case, side):
+    tokens = case['features'].clone().requires_grad_()
+    if side == 'image':
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool)
+        pooled = torch.zeros(len(tokens), dtype=torch.int64)
+    else:
+        pooled = case['tokens'].argmax(dim=1)
+        mask = torch.arange(tokens.shape[1]) <= pooled[:, None]
+    attention = case['attention'][torch.arange(len(tokens)), pooled].masked_fill(~mask, 0)
+    feature = tokens[torch.arange(len(tokens)), pooled].detach()
+    return tokens, TokenFeatures(pooled=feature, tokens=tokens, mask=mask, attention=attention)
+
+
+def selected(neck, features):
+    """The pooled feature before it is joined to the global one."""
+    found = {}
+    neck.join = lambda pooled, chosen: found.setdefault('selected', chosen)
+    neck(features)
+    return found['selected']
+
+
+@pytest.mark.parametrize('side', ['image', 'text'])
+def test_token_selection_and_its_gradients(side):
+    case = load_rde('selection')[side]
+    neck = build_selection(case['state'], side)
+    tokens, features = features_of(case, side)
+    neck.eval()
+    torch.testing.assert_close(selected(neck, features), case['out_eval'], rtol=0, atol=1e-10)
+
+    neck.train()
+    out = selected(neck, features)
+    torch.testing.assert_close(out, case['out_train'], rtol=0, atol=1e-10)
+    (out * case['grad_weight']).sum().backward()
+    torch.testing.assert_close(tokens.grad, case['grad_features'], rtol=0, atol=1e-10)
+    expected = {name.replace('fc.', 'linear.'): value for name, value in case['grad_parameters'].items()}
+    assert {name for name, _ in neck.named_parameters()} == set(expected)
+    for name, parameter in neck.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=0, atol=1e-10)
+    for name in ('running_mean', 'running_var', 'num_batches_tracked'):
+        expected = case['state_after'][f'mlp.bns.0.{name}']
+        torch.testing.assert_close(getattr(neck.mlp.bns[0], name), expected, rtol=0, atol=1e-10, check_dtype=False)
+
+
+@pytest.mark.parametrize('stride', [8, 6])
+def test_rde_as_one_vector(stride):
+    """Features and the fused similarity, captions of one and of three words included."""
+    case = load_rde('forward')[f'stride_{stride}']
+    images = case['inputs']['images_uint8'].double() / 127.5 - 1
+    tokens = case['inputs']['caption_ids']
+    vectors = {}
+    for side, prefix, tower, inputs in (
+        ('image', 'visul_emb_layer.', image_tower(case['state'], stride), (images,)),
+        ('text', 'texual_emb_layer.', text_tower(case['state']), (tokens, tokens.argmax(dim=1) + 1)),
+    ):
+        own = {name.removeprefix(prefix): value for name, value in case['state'].items() if name.startswith(prefix)}
+        neck = build_selection(own, side).eval()
+        vectors[side] = neck(tower(*inputs, with_tokens=True, with_attention=True))
+        for part, place in (('bge', slice(16)), ('tse', SELECTED)):
+            expected = F.normalize(case[f'{part}_{side}'], dim=1)
+            torch.testing.assert_close(vectors[side][:, place] * math.sqrt(2), expected, rtol=0, atol=1e-10)
+        torch.testing.assert_close(vectors[side].norm(dim=1), torch.ones(6).double(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(vectors['text'] @ vectors['image'].T, case['sims'], rtol=0, atol=1e-12)

@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import textwrap
+from pathlib import Path
 
 from mmtbps.core.commands import EPILOG
 from mmtbps.zoo import CLIP_NOTICE, Entry, home, known_entries, model_files, named_configs
@@ -34,9 +35,9 @@ def main(argv: list[str] | None = None, prog: str | None = None) -> None:
 
 def describe(entry: Entry) -> str:
     """Write an entry in a few lines."""
-    here = all(file.is_file() for file in model_files(entry.name))
+    folder = where(entry)
     size = f'{entry.size / 1e9:.2f} GB' if entry.size else 'size unknown'
-    get = f'here, in {model_files(entry.name)[1].parent}' if here else how_to_get(entry)
+    get = how_to_get(entry) if folder is None else f'here, in {folder}'
     lines = [
         f'{entry.name}: {entry.title}',
         f'    {size}; licence of the code: {entry.code_licence}, of the weights: {entry.weights_licence}',
@@ -47,6 +48,14 @@ def describe(entry: Entry) -> str:
             shown = ', '.join(f'{name} {figure:.2f}' for name, figure in figures.items())
             lines.append(f'    {what} {shown} ({entry.source})')
     return '\n'.join(lines)
+
+
+def where(entry: Entry) -> Path | None:
+    """Folder of the weights, if they are here."""
+    if all(file.is_file() for file in model_files(entry.name)):
+        return model_files(entry.name)[1].parent
+    trained = entry.work_dir is not None and any(Path(entry.work_dir).glob('best_*.pth'))
+    return Path(str(entry.work_dir)) if trained else None
 
 
 def how_to_get(entry: Entry) -> str:
