@@ -14,7 +14,7 @@ from .layouts import CLIP_LAYOUTS, IMAGE, TEXT, Layout, foreign_family, recognis
 from .names import listed
 from .towers import Options, Tower, image_tower, text_tower
 
-__all__ = ['Converted', 'from_ours', 'layout_named', 'to_ours']
+__all__ = ['Converted', 'evaluation', 'from_ours', 'layout_named', 'to_ours']
 
 _BUFFERS = tuple(f'{prefix}{name}' for prefix in (IMAGE, f'{IMAGE}attnpool.', TEXT) for name in (GRID, 'quick_gelu'))
 
@@ -179,19 +179,28 @@ def _config(
             text_projection=None,
             heads=dict(),
         ),
+        **evaluation(
+            dict(
+                type='PersonCaptions', data_root='data/mine', ann_file='captions.csv', split='test', test_mode=True,
+                tokenizer=tokenizer, pipeline=pipeline,
+            )
+        ),
+    )  # fmt: skip
+
+
+def evaluation(dataset: dict[str, Any], batch_size: int = 64) -> dict[str, Any]:
+    """The parts of a config that evaluate on a data set."""
+    return dict(
         test_dataloader=dict(
-            batch_size=64,
+            batch_size=batch_size,
             num_workers=2,
             sampler=dict(type='DefaultSampler', shuffle=False),
             collate_fn=dict(type='default_collate'),
-            dataset=dict(
-                type='PersonCaptions', data_root='data/mine', ann_file='captions.csv', split='test', test_mode=True,
-                tokenizer=tokenizer, pipeline=pipeline,
-            ),
+            dataset=dataset,
         ),
         test_evaluator=dict(type='TBPSMetric'),
         test_cfg=dict(type='TestLoop'),
-    )  # fmt: skip
+    )
 
 
 def _selection(weights: Mapping[str, Tensor], modality: str, context_length: int) -> dict[str, Any]:

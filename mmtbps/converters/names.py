@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-__all__ = ['BLOCKS', 'CLIP_RESNET', 'CLIP_TEXT', 'CLIP_VIT', 'NORM', 'WEIGHTS', 'Names', 'listed']
+__all__ = [
+    'BLOCKS',
+    'CLIP_RESNET',
+    'CLIP_TEXT',
+    'CLIP_VIT',
+    'NORM',
+    'WEIGHTS',
+    'Names',
+    'listed',
+    'rename',
+    'rename_all',
+]
 
 WEIGHTS = r'(weight|bias)'
 NORM = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
@@ -45,7 +56,7 @@ class Names:
         """
         left_out = [name for name in weights if any(re.fullmatch(pattern, name) for pattern in self.training_only)]
         wanted = {name: value for name, value in weights.items() if name not in set(left_out)}
-        return _rename_all(wanted, self.pairs), left_out
+        return rename_all(wanted, self.pairs), left_out
 
     def to_theirs(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Undo :meth:`to_ours` for what retrieval needs.
@@ -53,7 +64,7 @@ class Names:
         Raises:
             ValueError: If a name has no counterpart; it lists all such names.
         """
-        return _rename_all(weights, [(here, there, rest) for there, here, rest in self.pairs])
+        return rename_all(weights, [(here, there, rest) for there, here, rest in self.pairs])
 
 
 def rename(name: str, pairs: Iterable[tuple[str, str, str]]) -> str | None:
@@ -70,7 +81,13 @@ def listed(names: Iterable[str], shown: int = 12) -> str:
     return ', '.join(names[:shown]) + (f' and {len(names) - shown} more' if len(names) > shown else '')
 
 
-def _rename_all(weights: Mapping[str, Tensor], pairs: Iterable[tuple[str, str, str]]) -> dict[str, Tensor]:
+def rename_all(weights: Mapping[str, Tensor], pairs: Iterable[tuple[str, str, str]]) -> dict[str, Tensor]:
+    """Exchange the beginnings of all names.
+
+    Raises:
+        ValueError: If a name fits none; it lists such names.
+    """
+    pairs = list(pairs)
     renamed = {name: rename(name, pairs) for name in weights}
     unmatched = [name for name, new in renamed.items() if new is None]
     if unmatched:

@@ -1,6 +1,5 @@
 """Weights in the layout of the public code of Han et al., BMVC 2021, and back."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,22 +9,18 @@ from torch import Tensor
 from mmtbps.core.checkpoint import unwrap_weights
 from mmtbps.models.clip.positions import GRID
 
+from .names import CLIP_RESNET, WEIGHTS, listed, rename, rename_all
+
 __all__ = ['WITHOUT_COUNTERPART', 'mmtbps_to_textreid', 'textreid_to_mmtbps']
 
 # What follows the beginnings of names, the same there and here.
-_WEIGHTS = r'(weight|bias)'
-_NORM = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
-_RESNET = (
-    rf'(layer\d\.\d+\.)?(conv[123]\.weight|bn[123]\.{_NORM})|layer\d\.\d+\.downsample\.(0\.weight|1\.{_NORM})'
-    rf'|attnpool\.(positional_embedding|[qkvc]_proj\.{_WEIGHTS})'
-)
 _GRU = r'gru\.weight_[ih]h_l0(_reverse)?'
-_MLP = rf'[02]\.{_WEIGHTS}'
+_MLP = rf'[02]\.{WEIGHTS}'
 # Beginnings of names there and here, and what may follow.
 _NAMES = (
-    ('visual_model.', 'image_stream.backbone.', _RESNET),
+    ('visual_model.', 'image_stream.backbone.', CLIP_RESNET),
     ('textual_model.', 'text_stream.neck.', _GRU),
-    ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.', _RESNET),
+    ('embed_model.v_encoder_k.', 'key_encoders.image_stream.backbone.', CLIP_RESNET),
     ('embed_model.t_encoder_k.', 'key_encoders.text_stream.neck.', _GRU),
     ('embed_model.v_fc_q.', 'contrastive_neck.image.layers.', _MLP),
     ('embed_model.t_fc_q.', 'contrastive_neck.text.layers.', _MLP),
@@ -39,12 +34,12 @@ _NAMES = (
 )
 # It calls them otherwise in its baseline and in momentum contrast.
 _PROJECTIONS_OF_BASELINE = (
-    ('embed_model.visual_embed_layer.', 'image_projection.linear.', _WEIGHTS),
-    ('embed_model.textual_embed_layer.', 'text_projection.linear.', _WEIGHTS),
+    ('embed_model.visual_embed_layer.', 'image_projection.linear.', WEIGHTS),
+    ('embed_model.textual_embed_layer.', 'text_projection.linear.', WEIGHTS),
 )
 _PROJECTIONS_OF_CONTRAST = (
-    ('embed_model.v_embed_layer.', 'image_projection.linear.', _WEIGHTS),
-    ('embed_model.t_embed_layer.', 'text_projection.linear.', _WEIGHTS),
+    ('embed_model.v_embed_layer.', 'image_projection.linear.', WEIGHTS),
+    ('embed_model.t_embed_layer.', 'text_projection.linear.', WEIGHTS),
 )
 # Vectors of words that were learnt; those of CLIP are in a file of their own.
 _LEARNT_WORDS = (
@@ -53,7 +48,7 @@ _LEARNT_WORDS = (
 )
 # The public code stores the query encoders under two names each.
 _TWINS = (
-    ('embed_model.v_encoder_q.', 'visual_model.', _RESNET),
+    ('embed_model.v_encoder_q.', 'visual_model.', CLIP_RESNET),
     ('embed_model.t_encoder_q.', 'textual_model.', rf'{_GRU}|embed\.weight'),
 )
 # These have one dimension more there.
@@ -81,12 +76,12 @@ def textreid_to_mmtbps(state: Mapping[str, Any], word_table: Tensor | None = Non
         ValueError: If names are not known, the two copies of a query weight differ, or there are two word tables.
     """
     state = unwrap_weights(state)
-    twins = {name: twin for name in state if (twin := _rename(name, _TWINS)) is not None}
+    twins = {name: twin for name in state if (twin := rename(name, _TWINS)) is not None}
     differing = [name for name, twin in twins.items() if twin not in state or not torch.equal(state[name], state[twin])]
     if differing:
-        raise ValueError(f'these weights are not those of the query encoder of the same name: {_listed(differing)}')
+        raise ValueError(f'these weights are not those of the query encoder of the same name: {listed(differing)}')
     names = (*_NAMES, *_PROJECTIONS_OF_BASELINE, *_PROJECTIONS_OF_CONTRAST, *_LEARNT_WORDS)
-    result = _rename_all({name: value for name, value in state.items() if name not in twins}, names)
+    result = rename_all({name: value for name, value in state.items() if name not in twins}, names)
     for name in result.keys() & _LEADING_ONE:
         result[name] = result[name].squeeze(0)
     if 'queue.person_ids' in result:
@@ -120,10 +115,10 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor], learnt_words: bool = False) 
     state.update({name: state[name].unsqueeze(0) for name in _LEADING_ONE if name in state})
     has_keys = any(name.startswith('key_encoders.') for name in state)
     projections = _PROJECTIONS_OF_CONTRAST if has_keys else _PROJECTIONS_OF_BASELINE
-    result = _rename_all(state, _reversed((*_NAMES, *projections, *_LEARNT_WORDS)))
+    result = rename_all(state, _reversed((*_NAMES, *projections, *_LEARNT_WORDS)))
     if has_keys:
         for name, value in list(result.items()):
-            twin = _rename(name, _reversed(_TWINS))
+            twin = rename(name, _reversed(_TWINS))
             if twin is not None:
                 result[twin] = value
     return result
@@ -131,31 +126,3 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor], learnt_words: bool = False) 
 
 def _reversed(names: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     return [(here, there, rest) for there, here, rest in names]
-
-
-def _rename(name: str, names: Iterable[tuple[str, str, str]]) -> str | None:
-    """Exchange the beginning of a name; None if no beginning with what may follow fits."""
-    for old, new, rest in names:
-        if name.startswith(old) and re.fullmatch(rest, name.removeprefix(old)):
-            return new + name.removeprefix(old)
-    return None
-
-
-def _rename_all(state: Mapping[str, Tensor], names: Iterable[tuple[str, str, str]]) -> dict[str, Tensor]:
-    """Exchange the beginnings of all names.
-
-    Raises:
-        ValueError: If a name fits none; it lists all such names.
-    """
-    renamed = {name: _rename(name, names) for name in state}
-    unmatched = [name for name, new in renamed.items() if new is None]
-    if unmatched:
-        raise ValueError(
-            f'{len(unmatched)} of {len(state)} weights have no counterpart: {_listed(unmatched)}. Is this a checkpoint '
-            'of the layout that the converter expects?'
-        )
-    return {new: state[name] for name, new in renamed.items() if new is not None}
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ', '.join(sorted(names))

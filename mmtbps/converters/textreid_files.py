@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmtbps.datasets import WordTokenizer
 
-from .clip_dual import Converted
+from .clip_dual import Converted, evaluation
 from .textreid import textreid_to_mmtbps
 
 __all__ = ['TEXTREID', 'convert_textreid', 'describe_data', 'is_textreid', 'load_table']
@@ -66,19 +66,14 @@ def convert_textreid(
             text_projection=_projection(state, 'text'),
             heads=dict(),
         ),
-        test_dataloader=dict(
-            batch_size=128,
-            num_workers=2,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate'),
-            dataset=dict(
+        default_hooks=dict(dataset_meta=dict(type='DatasetMetaHook')),  # brings the words of the checkpoint
+        **evaluation(
+            dict(
                 type='CUHKPEDES', data_root='data/cuhk_pedes', split='test', test_mode=True,
                 tokenizer=dict(type='WordTokenizer', max_length=_MOST_WORDS), pipeline=pipeline,
             ),
+            batch_size=128,
         ),
-        test_evaluator=dict(type='TBPSMetric'),
-        default_hooks=dict(dataset_meta=dict(type='DatasetMetaHook')),  # brings the words of the checkpoint
-        test_cfg=dict(type='TestLoop'),
     )  # fmt: skip
     return Converted(state, config, TEXTREID, [])
 
