@@ -15,6 +15,7 @@ from mmtbps.datasets.vocabulary import collect_words
 from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.models import CLIPWordVectorizer, SentenceTransformerWordVectorizer
 from mmtbps.models.clip.weights import read_model_config
+from mmtbps.zoo import read_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,7 +55,7 @@ def read_arch(arch: str) -> str | dict[str, Any]:
 def build_datasets(source: str) -> list[TBPSDataset]:
     """Build the data sets of a config or of CLASS=FOLDER, without reading them."""
     kind, _, folder = source.partition('=')
-    cfg = Config(dict(data=dict(type=kind, data_root=folder))) if folder else Config.fromfile(source)
+    cfg = Config(dict(data=dict(type=kind, data_root=folder))) if folder else read_config(source)
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     return datasets_of_config(dict(train_dataloader=dict(dataset=cfg.data)) if folder else cfg)
 

@@ -4,13 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.verify import config_of_class, datasets_of_config, format_report, verify_dataset
+from mmtbps.zoo.configs import read_config
+from mmtbps.zoo.models import is_model
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='override settings of the config, or give arguments of the class: key=value ...',
     )
     args = parser.parse_args(argv)
-    if args.data_root is None and not Path(args.source).is_file():
+    if args.data_root is None and not (Path(args.source).is_file() or '::' in args.source or is_model(args.source)):
         parser.error(f'{args.source} is no config file; give the data root too if it is a class')
     return args
 
@@ -36,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def find_datasets(args: argparse.Namespace) -> list[TBPSDataset]:
     """Build the data sets that the command line names, without reading them."""
     if args.data_root is None:
-        cfg, prefix = Config.fromfile(args.source), ''
+        cfg, prefix = read_config(args.source), ''
     else:
         cfg, prefix = config_of_class(args.source, args.data_root), 'test_dataloader.dataset.'
     cfg.merge_from_dict({prefix + key: value for key, value in args.cfg_options.items()})
