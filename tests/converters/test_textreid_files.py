@@ -20,7 +20,7 @@ from mmtbps.converters import convert_file, parse_options, revert_file
 from mmtbps.core.checkpoint import load_checkpoint_file
 
 WORDS = ['<pad>', '<unk>', *(f'word{number}' for number in range(58))]
-PERSONS, VIEWS = 12, 3
+PERSONS, VIEWS = 8, 2
 
 
 @pytest.fixture(scope='module')
