@@ -226,7 +226,11 @@ class Gallery:
         self.close()
         self.store = store
         config = self._index_config(store)
-        self.vectors = INDEXES.build(dict(config))
+        if 'type' in self._asked:
+            self.vectors = INDEXES.build(dict(config))
+        else:
+            with self._reader(store).building('index'):
+                self.vectors = INDEXES.build(dict(config))
         kept, _ = config_to_data({key: value for key, value in config.items() if key != _SECRET}, INDEXES, 'index')
         modules = sorted({*self.encoder.modules, *module_to_trust(type(self.vectors))})
         store.extra = dict(index=kept, encoder=self.encoder.describe(), modules=modules, version=__version__)
@@ -242,7 +246,7 @@ class Gallery:
             return dict(asked)
         if stored is None:
             return dict(asked, type='ExactIndex')
-        reader = ConfigReader(f'{store.folder}/{MANIFEST}', trusted=self._trusted)
+        reader = self._reader(store)
         if not isinstance(stored, Mapping) or 'type' not in stored:
             raise ValueError(f'{reader.source}: index must be an object with a type, got {stored!r:.80}. Index again.')
         if stored.get(_ADDRESS) is not None and _ADDRESS not in asked:
@@ -252,6 +256,10 @@ class Gallery:
             )
         own = {key: value for key, value in stored.items() if key not in (_ADDRESS, _SECRET)}
         return dict(reader.read(own, INDEXES, 'index'), **asked)
+
+    def _reader(self, store: GalleryStore) -> ConfigReader:
+        """Reader of what the gallery's manifest says."""
+        return ConfigReader(f'{store.folder}/{MANIFEST}', trusted=self._trusted)
 
     def _settle(self, folder: Path) -> None:
         """Move to a folder: continue the gallery that is there, or write this one to it."""
