@@ -10,7 +10,18 @@ from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler
 from .tokenizers import Tokenizer, WordTokenizer
 from .toy_pedes import ToyPEDES, draw_toy_pedes
-from .transforms import LoadPersonImage, PackTBPSInputs, RandomErasingBox, ResizeFlipCrop, TokenizeCaption
+from .transforms import (
+    IGNORED,
+    AddImageView,
+    AugmentTokens,
+    DeleteWords,
+    LoadPersonImage,
+    MaskTokens,
+    PackTBPSInputs,
+    RandomErasingBox,
+    ResizeFlipCrop,
+    TokenizeCaption,
+)
 from .verify import format_report, verify_dataset
 from .word_table_tokenizer import WordTableTokenizer
 from .word_vectors import WordVectors
@@ -18,10 +29,15 @@ from .word_vectors import WordVectors
 __all__ = [
     'CUHKPEDES',
     'ICFGPEDES',
+    'IGNORED',
+    'AddImageView',
+    'AugmentTokens',
     'CLIPTokenizer',
+    'DeleteWords',
     'IdentitySampler',
     'ImageEntry',
     'LoadPersonImage',
+    'MaskTokens',
     'PackTBPSInputs',
     'PersonCaptions',
     'RSTPReid',

@@ -63,7 +63,7 @@ class CLIPTokenizer(Tokenizer):
             The tokens without start and end, not cut.
         """
         encoding = _encoding()
-        return [encoding.decoder[index] for index in encoding.encode(self._clean(text))]
+        return [encoding.decoder[index] for index in encoding.encode(self.clean(text))]
 
     def encode(self, text: str) -> list[int]:
         """Convert a sentence to ids.
@@ -75,7 +75,7 @@ class CLIPTokenizer(Tokenizer):
             Ids of start, BPE tokens and end: between 2 and ``context_length`` ids, not padded.
         """
         encoding = _encoding()
-        tokens = encoding.encode(self._clean(text))[: self.context_length - 2]
+        tokens = encoding.encode(self.clean(text))[: self.context_length - 2]
         return [encoding.sot_token_id, *tokens, encoding.eot_token_id]
 
     @property
@@ -83,8 +83,14 @@ class CLIPTokenizer(Tokenizer):
         """Number of ids, 49,408."""
         return _encoding().vocab_size
 
+    @property
+    def mask_id(self) -> int:
+        """Id that masks words, 49,405, which CLIP has for its rarest piece, as in IRRA."""
+        return _encoding().sot_token_id - 1
+
+    def clean(self, text: str) -> str:
+        """Clean a sentence by the rule of ``cleaning``."""
+        return text if self.cleaning is None else CAPTION_CLEANINGS[self.cleaning](text)
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(context_length={self.context_length}, cleaning={self.cleaning!r})'
-
-    def _clean(self, text: str) -> str:
-        return text if self.cleaning is None else CAPTION_CLEANINGS[self.cleaning](text)

@@ -31,6 +31,10 @@ class Tokenizer(ABC):
     def tokenize(self, text: str) -> list[str]:
         """Split a sentence into tokens."""
 
+    def clean(self, text: str) -> str:
+        """Clean a sentence as :meth:`tokenize` does first; most tokenizers do nothing."""
+        return text
+
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Convert a sentence to ids; at least one, for any text."""

@@ -1,12 +1,14 @@
 """Training: hooks, optimizers, checks of configs, sizes that depend on the data, fine-tuning."""
 
 from .config_checks import check_config
+from .consensus import clean_probabilities, divide, is_clean
 from .cpu_distributed import CPUDistributedDataParallel, prepare_cpu_launcher, start_processes
 from .data_sizes import resolve_data_sizes
 from .fine_tuning import adapt_weights
 from .hooks import (
     CheckpointHook,
     CollapseHook,
+    ConsensusDivisionHook,
     DatasetMetaHook,
     EpochSeedHook,
     ExactResumeHook,
@@ -29,6 +31,7 @@ __all__ = [
     'CPUDistributedDataParallel',
     'CheckpointHook',
     'CollapseHook',
+    'ConsensusDivisionHook',
     'DatasetMetaHook',
     'EpochSeedHook',
     'ExactResumeHook',
@@ -45,6 +48,9 @@ __all__ = [
     'ScoreResumedEpochHook',
     'adapt_weights',
     'check_config',
+    'clean_probabilities',
+    'divide',
+    'is_clean',
     'prepare_cpu_launcher',
     'resolve_data_sizes',
     'start_processes',

@@ -10,11 +10,12 @@ from .clip import (
     load_clip_weights,
     resize_positional_embedding,
 )
-from .data_preprocessor import IGNORED, TBPSDataPreprocessor, pad_tokens
+from .data_preprocessor import TBPSDataPreprocessor, pad_tokens
 from .fitting import encoders_of, fit_weights
 from .heads import (
     AlignmentHead,
     BaseHead,
+    CITCHead,
     ClassifierHead,
     CMPCHead,
     CMPMHead,
@@ -22,8 +23,13 @@ from .heads import (
     ContrastiveSimilarities,
     IdentityHead,
     ITCHead,
+    LinearClassifierHead,
+    MaskedWordHead,
+    NITCHead,
     PairwiseHead,
     SDMHead,
+    SelfSupervisionHead,
+    TALHead,
     Temperature,
     gather_pairs,
     make_temperature,
@@ -35,10 +41,10 @@ from .structures import ContrastEmbeddings, PairEmbeddings, TokenFeatures
 from .word_vectorizers import CLIPWordVectorizer, SentenceTransformerWordVectorizer, WordVectorizer
 
 __all__ = [
-    'IGNORED',
     'AlignmentHead',
     'BaseHead',
     'BiGRUNeck',
+    'CITCHead',
     'CLIPPretrainedInit',
     'CLIPResNet',
     'CLIPTextTransformer',
@@ -57,13 +63,18 @@ __all__ = [
     'ITCHead',
     'IdentityHead',
     'ImageStream',
+    'LinearClassifierHead',
     'LinearProjection',
     'MLPProjection',
+    'MaskedWordHead',
+    'NITCHead',
     'PairEmbeddings',
     'PairwiseHead',
     'PartPooling',
     'SDMHead',
+    'SelfSupervisionHead',
     'SentenceTransformerWordVectorizer',
+    'TALHead',
     'TBPSDataPreprocessor',
     'Temperature',
     'TextStream',

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import finite
+from mmtbps.datasets.transforms.tokens import IGNORED
 from mmtbps.registry import MODELS
 
-__all__ = ['IGNORED', 'TBPSDataPreprocessor', 'pad_tokens']
-
-IGNORED = -100
-"""Pads sequences of labels: torch's cross-entropy leaves it out."""
+__all__ = ['TBPSDataPreprocessor', 'pad_tokens']
 
 
 def pad_tokens(captions: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:

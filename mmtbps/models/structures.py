@@ -75,6 +75,9 @@ class PairEmbeddings(_NamedFields):
         views: One structure per named view that a head needs (``'views.NAME'``, or ``'views'`` for all): ``image`` or
             ``text`` (N, D), what else the view has, such as ``labels`` (N, L), and ``tokens`` for
             ``'views.NAME.tokens'``.
+        teacher: ``image`` and ``text``, (N, D), what a second pass of the same weights makes of the pairs, without
+            gradient; for a view of images ``teacher`` (N, D). There if a head needs ``'teacher'``, for views
+            ``'views.NAME.teacher'``.
         contrast: What momentum contrast adds. There if the retriever is a ``CMMoCoRetriever``.
     """
 
@@ -84,6 +87,7 @@ class PairEmbeddings(_NamedFields):
     indices: Tensor
     tokens: BaseDataElement
     views: BaseDataElement
+    teacher: BaseDataElement
     contrast: ContrastEmbeddings
 
     def _remedy(self, name: str) -> str:
@@ -91,6 +95,7 @@ class PairEmbeddings(_NamedFields):
             'contrast': 'ContrastiveHead needs momentum keys and a queue; take the retriever CMMoCoRetriever.',
             'indices': "Let PackTBPSInputs pack 'sample_idx'.",
             'temperatures': 'Give the retriever its shared temperatures, temperatures=dict(name=dict(...)).',
+            'teacher': "A head that reads the self-teacher names it, needs = ('teacher',).",
             'tokens': "A head that reads tokens names them, needs = ('tokens.image', 'tokens.text').",
             'views': "A transform adds a view, results['views'][name] = dict(...), and a head needs 'views.NAME'.",
         }

@@ -4,5 +4,19 @@ from .erasing import RandomErasingBox
 from .formatting import PackTBPSInputs, TokenizeCaption
 from .geometry import ResizeFlipCrop
 from .loading import LoadPersonImage
+from .tokens import IGNORED, AugmentTokens, MaskTokens
+from .views import AddImageView
+from .words import DeleteWords
 
-__all__ = ['LoadPersonImage', 'PackTBPSInputs', 'RandomErasingBox', 'ResizeFlipCrop', 'TokenizeCaption']
+__all__ = [
+    'IGNORED',
+    'AddImageView',
+    'AugmentTokens',
+    'DeleteWords',
+    'LoadPersonImage',
+    'MaskTokens',
+    'PackTBPSInputs',
+    'RandomErasingBox',
+    'ResizeFlipCrop',
+    'TokenizeCaption',
+]

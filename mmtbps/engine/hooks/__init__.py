@@ -2,6 +2,7 @@
 
 from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook
+from .consensus_division_hook import ConsensusDivisionHook
 from .dataset_meta import DatasetMetaHook
 from .epoch_seed import EpochSeedHook
 from .exact_resume_hook import ExactResumeHook
@@ -19,6 +20,7 @@ from .score_resumed_epoch import ScoreResumedEpochHook
 __all__ = [
     'CheckpointHook',
     'CollapseHook',
+    'ConsensusDivisionHook',
     'DatasetMetaHook',
     'EpochSeedHook',
     'ExactResumeHook',

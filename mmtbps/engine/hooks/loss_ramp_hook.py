@@ -1,4 +1,4 @@
-"""Linear warm-up of the loss weight of a head."""
+"""Linear warm-up of the loss weight of a head, or of another of its numbers."""
 
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
@@ -13,45 +13,55 @@ __all__ = ['LossRampHook']
 
 @HOOKS.register_module()
 class LossRampHook(Hook):
-    """Raise the loss weight of one head linearly from 0 to the weight in its config.
+    """Raise the loss weight of one head, or another of its numbers, linearly from 0 to what its config says.
 
     Momentum contrast needs it if streams start from random weights: while all embeddings are nearly equal, the contrast
-    mostly reflects the drift of the keys and keeps the other heads at chance level. The weight is a function of the
-    iteration alone, so that a resumed run continues like an uninterrupted one.
+    mostly reflects the drift of the keys and keeps the other heads at chance level. The soft targets of TBPS-CLIP
+    grow likewise. The number is a function of the iteration alone, so that a resumed run continues like an
+    uninterrupted one.
 
     Args:
         head: Name of the head in the retriever's ``heads``.
-        end: Number of epochs, not necessarily whole, after which the weight of the config is reached.
-        begin: Number of epochs during which the weight stays 0. Defaults to 0: it grows from the first iteration.
+        end: Number of epochs, not necessarily whole, after which the number of the config is reached.
+        begin: Number of epochs during which it stays 0. Defaults to 0: it grows from the first iteration.
+        setting: Name of the number. Defaults to ``'loss_weight'``; ``'soft_share'`` is that of ``NITCHead``.
 
     Raises:
-        ValueError: Unless ``0 <= begin <= end``, or if the retriever has no such head.
+        ValueError: Unless ``0 <= begin <= end``, or if the retriever has no such head, or the head no such number.
     """
 
     @checked()
-    def __init__(self, head: str, end: float, begin: float = 0) -> None:
+    def __init__(self, head: str, end: float, begin: float = 0, setting: str = 'loss_weight') -> None:
         if not 0 <= begin <= end:
             raise ValueError(f'LossRampHook: needs 0 <= begin <= end, got begin {begin} and end {end}')
-        self.head, self.begin, self.end = head, begin, end
+        self.head, self.begin, self.end, self.setting = head, begin, end, setting
 
     def before_train(self, runner: Runner) -> None:
-        """Remember the weight of the config."""
+        """Remember the number of the config."""
         heads = unwrap(runner.model).heads
         if self.head not in heads:
             raise ValueError(f'LossRampHook: the retriever has no head {self.head!r}, only {sorted(heads)}')
         self._ramped = heads[self.head]
-        self._weight = self._ramped.loss_weight
+        self._value = getattr(self._ramped, self.setting, None)
+        if isinstance(self._value, bool) or not isinstance(self._value, int | float):
+            raise ValueError(
+                f'LossRampHook: setting={self.setting!r} is no number of the head {self.head!r}, a '
+                f'{type(self._ramped).__name__}'
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
-        """Set the weight of the next iteration."""
-        self._ramped.loss_weight = self._weight * self.share(runner.iter / len(runner.train_dataloader))
+        """Set the number of the next iteration."""
+        self._set(self._value * self.share(runner.iter / len(runner.train_dataloader)))
 
     def after_train(self, runner: Runner) -> None:
-        """Restore the weight of the head."""
-        self._ramped.loss_weight = self._weight
+        """Restore the number of the config."""
+        self._set(self._value)
+
+    def _set(self, value: float) -> None:
+        setattr(self._ramped, self.setting, value)
 
     def share(self, epochs: float) -> float:
-        """Compute the share of the weight after a number of epochs, in [0, 1]."""
+        """Compute the share of the number after a number of epochs, in [0, 1]."""
         if epochs >= self.end:
             return 1.0
         if epochs <= self.begin:

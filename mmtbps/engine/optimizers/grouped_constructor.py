@@ -13,6 +13,8 @@ from mmtbps.core.arguments import checked
 from mmtbps.models.heads import Temperature
 from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
+from .pattern import Pattern
+
 __all__ = ['GroupedOptimWrapperConstructor']
 
 _RULES = frozenset(
@@ -26,6 +28,7 @@ _RULES = frozenset(
         'flat_decay_mult',
         'layer_decay_rate',
         'norm_decay_mult',
+        'patterns',
     }
 )
 
@@ -51,17 +54,23 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     The paper's rule, every parameter with "bias" in its name at twice the rate and without decay, is
     ``paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=2.0, decay_mult=0.0)))``.
 
+    ``custom_keys`` are parts of names, of which MMEngine takes the longest that fits, whatever the order. Where several
+    fit, ``paramwise_cfg=dict(patterns=[dict(name=..., lr_mult=..., decay_mult=...), ...])`` is clearer: ``name`` is a
+    regular expression that is searched in the whole name of a parameter, the last pattern that fits decides alone, and
+    ``lr=...`` instead of ``lr_mult`` is a rate of its own. Parameters that no pattern fits follow the other rules.
+
     Layer-wise decay of the learning rate, ``paramwise_cfg=dict(layer_decay_rate=0.75)``, comes on top: within every
     backbone that knows the depth of its layers (``get_layer_depth``, as MMPretrain's backbones have it), each layer
     has 0.75 times the rate of the next one. What is outside of them keeps its rate.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
-        paramwise_cfg: MMEngine's rules, see :class:`mmengine.optim.DefaultOptimWrapperConstructor`, and
-            ``layer_decay_rate`` in (0, 1].
+        paramwise_cfg: MMEngine's rules, see :class:`mmengine.optim.DefaultOptimWrapperConstructor`,
+            ``layer_decay_rate`` in (0, 1], and ``patterns``.
 
     Raises:
-        ValueError: If there is another rule, or the decay is out of range or no module knows the depth of its layers.
+        ValueError: If there is another rule, a pattern is none or fits no parameter, or the decay is out of range or no
+            module knows the depth of its layers.
     """
 
     @checked()
@@ -69,6 +78,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         unknown = set(paramwise_cfg or {}) - _RULES
         if unknown:
             raise ValueError(f'paramwise_cfg has no {sorted(unknown)}; its rules are {sorted(_RULES)}')
+        self._patterns = [Pattern.of(rule) for rule in (paramwise_cfg or {}).get('patterns', ())]
         # Without any rule MMEngine would hand all parameters over, those without gradient too.
         super().__init__(optim_wrapper_cfg, paramwise_cfg or {'custom_keys': {}})
 
@@ -87,12 +97,29 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         with _quiet(logger):
             super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
+            self._apply_patterns(params, module)
             self._decay_by_layer(params, module)
             _spare_temperatures(params, module)
             params[:] = self._merge(params)
             for group in params:
                 settings = ', '.join(f'{key} {value}' for key, value in group.items() if key != 'params')
                 logger.info(f'Parameter group of {len(group["params"])} tensors: {settings}')
+
+    def _apply_patterns(self, params: list[dict], model: nn.Module) -> None:
+        """Set rate and decay of the parameters that a pattern fits, in place."""
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        for pattern in self._patterns:
+            if not any(pattern.fits(name) for name in names.values()):
+                raise ValueError(
+                    f'paramwise_cfg.patterns: {pattern.name.pattern!r} fits no parameter of {type(model).__name__}; '
+                    'correct it or leave it out'
+                )
+        for group in params:  # of one parameter each
+            name = names[id(group['params'][0])]
+            decisive = next((pattern for pattern in reversed(self._patterns) if pattern.fits(name)), None)
+            if decisive is not None:
+                group['lr'] = self.base_lr * decisive.lr_mult if decisive.lr is None else decisive.lr
+                group['weight_decay'] = (self.base_wd or 0.0) * decisive.decay_mult
 
     def _decay_by_layer(self, params: list[dict], model: nn.Module) -> None:
         """Scale the rates of the parameters of all backbones that know the depth of their layers, in place."""

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from open_clip.transformer import TextTransformer
 from torch import Tensor
+from torch.nn import functional
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import at_least, in_unit, positive
@@ -41,6 +42,9 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
             ``('token_embedding',)``.
         attn_drop: Dropout of the attention weights in training; TBPS-CLIP takes 0.05 in the text tower. Defaults to 0,
             as CLIP does.
+        legacy_padding: With ``with_tokens``, whether to compute all positions of the context, what stands behind the
+            end of a caption included, as CLIP's own code does. The public code of IRRA lets masked words attend to it,
+            see :class:`~mmtbps.models.MaskedWordHead`. Defaults to False.
         with_cp: Whether to recompute the blocks in the backward pass, which saves memory and costs time.
         init_cfg: MMEngine's initialisation config.
 
@@ -65,6 +69,7 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         frozen_stages: int = -1,
         frozen: Sequence[str] = (),
         attn_drop: float = 0.0,
+        legacy_padding: bool = False,
         with_cp: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -81,6 +86,7 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
             output_dim=sizes['embed_dim'],
             act_layer=CLIPActivation,
         )
+        self.legacy_padding = legacy_padding
         for block in self.transformer.resblocks:
             block.attn.dropout = attn_drop
         self.finish(arch, quick_gelu or sizes['quick_gelu'], frozen_stages, frozen, with_cp, init_cfg)
@@ -112,6 +118,8 @@ class CLIPTextTransformer(TextTransformer, CLIPTower):
         tokens = tokens[:, :longest]
         lengths = lengths.to(tokens.device, non_blocking=True)
         if with_tokens:
+            if self.legacy_padding:
+                tokens = functional.pad(tokens, (0, self.context_length - longest))
             return self.forward_positions(tokens, lengths, with_attention)
         return self.encode_positions(tokens, lengths)
 

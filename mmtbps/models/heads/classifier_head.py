@@ -5,7 +5,23 @@ from torch import nn
 
 from .base_head import BaseHead
 
-__all__ = ['ClassifierHead']
+__all__ = ['ClassifierHead', 'resolved_size']
+
+
+def resolved_size(head: BaseHead, name: str, size: int | None) -> int:
+    """Refuse a size that the data decide and that nobody has filled in.
+
+    Raises:
+        ValueError: If it is not known or not positive.
+    """
+    if size is None:
+        raise ValueError(
+            f'{type(head).__name__}: {name} is None; call mmtbps.apis.resolve_data_sizes(cfg) before the model is '
+            'built, which takes it from the training set, or set it in the config'
+        )
+    if size < 1:
+        raise ValueError(f'{type(head).__name__}: {name} must be at least 1, got {size}')
+    return size
 
 
 class ClassifierHead(BaseHead):
@@ -27,13 +43,6 @@ class ClassifierHead(BaseHead):
         self, num_classes: int | None, in_channels: int, loss_weight: float = 1.0, init_cfg: dict | None = None
     ) -> None:
         super().__init__(loss_weight, init_cfg)
-        if num_classes is None:
-            raise ValueError(
-                f'{type(self).__name__}: num_classes is None; call mmtbps.apis.resolve_data_sizes(cfg) before the '
-                'model is built, which counts the identities of the training set, or set it in the config'
-            )
-        if num_classes < 1:
-            raise ValueError(f'{type(self).__name__}: num_classes must be at least 1, got {num_classes}')
-        self.num_classes = num_classes
+        self.num_classes = resolved_size(self, 'num_classes', num_classes)
         self.projection = nn.Parameter(torch.empty(in_channels, num_classes))
         nn.init.xavier_uniform_(self.projection)

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmtbps.core.distributed import gather, gather_with_gradient
+from mmtbps.datasets.transforms.tokens import IGNORED
 
-from ..data_preprocessor import IGNORED
 from ..structures import ContrastEmbeddings, PairEmbeddings
 
-__all__ = ['gather_pairs']
+__all__ = ['gather_pairs', 'places_of']
 
 # Fields (N, L, ...) whose length differs between processes.
 _SEQUENCES = ('tokens', 'mask', 'attention', 'labels')
@@ -70,6 +70,21 @@ def gather_pairs(pairs: PairEmbeddings, with_gradient: bool = True) -> Any:
         process the argument itself.
     """
     return pairs if dist.get_world_size() == 1 else _Gathered(pairs, with_gradient)
+
+
+def places_of(own: Any, everything: Any) -> Tensor:
+    """Say where pairs stand among all.
+
+    Args:
+        own: The pairs of this process, or ``everything``.
+        everything: Those of all processes.
+
+    Returns:
+        Their places, (N,), int64.
+    """
+    ids = own.person_ids
+    start = 0 if own is everything else dist.get_rank() * len(ids)
+    return torch.arange(start, start + len(ids), device=ids.device)
 
 
 def _gather(values: Tensor, with_gradient: bool) -> Tensor:

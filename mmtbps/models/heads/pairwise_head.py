@@ -1,6 +1,5 @@
 """Base of the heads that compare all images with all captions of the batch of all processes."""
 
-from abc import abstractmethod
 from typing import Any
 
 from torch import Tensor
@@ -18,7 +17,7 @@ class PairwiseHead(BaseHead):
     Over several processes the pairs are gathered first, with all that is known of them, so that N processes with
     batches of B equal one with a batch of N x B. The two arguments are named as in open_clip.
 
-    A subclass writes :meth:`compare`.
+    A subclass writes :meth:`compare`, or :meth:`compare_all` if it reads more of the pairs.
 
     Args:
         gather_with_grad: Whether gradients flow back to the process that an embedding came from. False saves the
@@ -44,7 +43,7 @@ class PairwiseHead(BaseHead):
 
     def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:
         """Return ``loss``, the image-to-text direction plus the text-to-image direction."""
-        return {'loss': self._both_directions(pairs, 'mean')}
+        return {'loss': self.compare_all(*self.own_and_all(pairs), 'mean')}
 
     def pair_losses(self, pairs: PairEmbeddings) -> Tensor:
         """Compute the loss of every pair, whose mean is that of :meth:`compute_losses`; not weighted.
@@ -55,18 +54,34 @@ class PairwiseHead(BaseHead):
         Returns:
             (N,) with ``local_loss``, else one value for each pair of all processes, rank 0 first.
         """
-        return self._both_directions(pairs, 'none')
+        return self.compare_all(*self.own_and_all(pairs), 'none')
 
-    def _both_directions(self, pairs: PairEmbeddings, reduction: str) -> Tensor:
+    def own_and_all(self, pairs: PairEmbeddings) -> tuple[Any, Any]:
+        """Give the pairs to compare and those to compare them with, the same ones unless ``local_loss``."""
         everything = gather_pairs(pairs, self.gather_with_grad)
-        own = pairs if self.local_loss else everything
-        ids = (own.person_ids, everything.person_ids)
+        return (pairs if self.local_loss else everything), everything
+
+    def compare_all(self, own: Any, everything: Any, reduction: str) -> Tensor:
+        """Compute both directions.
+
+        Args:
+            own: The N pairs to compare.
+            everything: All M pairs.
+            reduction: ``'mean'`` over the own pairs, or ``'none'`` for the loss of each.
+
+        Returns:
+            A scalar, or (N,).
+        """
+        ids = self.ids_of(own, everything)
         settings: dict[str, Any] = dict(reduction=reduction)
         return self.compare(own.image, everything.text, *ids, **settings) + self.compare(
             own.text, everything.image, *ids, **settings
         )
 
-    @abstractmethod
+    def ids_of(self, own: Any, everything: Any) -> tuple[Tensor, Tensor]:
+        """Give what decides which of the pairs are positives: those of one identity."""
+        return own.person_ids, everything.person_ids
+
     def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
         """Compute one direction.
 
@@ -79,3 +94,4 @@ class PairwiseHead(BaseHead):
         Returns:
             A scalar, or (N,).
         """
+        raise NotImplementedError(f'{type(self).__name__} implements neither compare nor compare_all')

@@ -48,6 +48,8 @@ class TokenSelection(BaseModule):
         ratio: Share of the tokens that is selected, 0.3 in the paper.
         context_length: For captions, the length that RDE pads them to, whose ``context_length - 2`` places for words
             determine k: 22 for CLIP's 77. Defaults to None: images, k is that share of their patches.
+        norm_eval: Whether the batch norm stays in evaluation mode in training, as it did in the published runs of RDE:
+            its statistics are never used or moved. Defaults to False.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -76,13 +78,21 @@ class TokenSelection(BaseModule):
         hidden_channels: int | None = None,
         ratio: float = 0.3,
         context_length: int | None = None,
+        norm_eval: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.ratio = ratio
         self.context_length = context_length
+        self.norm_eval = norm_eval
         self.linear = nn.Linear(in_channels, out_channels)
         self.mlp = _MLP(in_channels, hidden_channels or out_channels // 2, out_channels)
+
+    def train(self, mode: bool = True) -> 'TokenSelection':
+        """Set the mode, which the batch norm follows unless ``norm_eval``."""
+        super().train(mode)
+        self.mlp.bns.train(mode and not self.norm_eval)
+        return self
 
     def forward(self, features: TokenFeatures) -> Tensor:
         """Turn all positions of N items into vectors.

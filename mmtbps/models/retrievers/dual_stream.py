@@ -1,6 +1,7 @@
 """Baseline retriever: one stream per modality."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -10,11 +11,14 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.arguments import checked
+from mmtbps.core.checks import positive
 from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
 from ..heads import BaseHead
 from ..structures import PairEmbeddings, TokenFeatures
+from .chunks import in_chunks, refuse_batch_norm
+from .self_teacher import SelfTeacher
 
 __all__ = ['DualStreamRetriever']
 
@@ -55,6 +59,10 @@ class DualStreamRetriever(BaseModel):
             their ``temperature``.
         data_preprocessor: Config of the preprocessor that turns data items into batches; None takes
             ``TBPSDataPreprocessor`` with its defaults.
+        chunk_size: Number of pairs that are in memory at a time in training. The streams then run over the batch in
+            chunks of this size, twice, see :func:`in_chunks`; losses and gradients are those of the whole batch, in
+            whose pairs in-batch contrast finds its negatives, while ``accumulative_counts`` of MMEngine makes small
+            batches of it. Streams with batch norm are refused. Defaults to None: all pairs at once.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -63,10 +71,10 @@ class DualStreamRetriever(BaseModel):
 
     encoders = ('image_stream', 'text_stream', 'image_projection', 'text_projection')
     """The parts whose weights retrieval needs; heads and the like serve training alone."""
-    provides: tuple[str, ...] = ('image', 'text', 'person_ids', 'indices', 'tokens', 'views')
+    provides: tuple[str, ...] = ('image', 'text', 'person_ids', 'indices', 'tokens', 'views', 'teacher')
     """What heads may need; a retriever that adds a field to the pairs adds its name here."""
 
-    @checked()
+    @checked(chunk_size=positive)
     def __init__(
         self,
         image_stream: dict,
@@ -76,6 +84,7 @@ class DualStreamRetriever(BaseModel):
         heads: dict[str, dict],
         temperatures: dict[str, dict] | None = None,
         data_preprocessor: dict | None = None,
+        chunk_size: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         preprocessor = data_preprocessor or {'type': 'TBPSDataPreprocessor'}
@@ -90,6 +99,11 @@ class DualStreamRetriever(BaseModel):
             {name: MODELS.build({'type': 'Temperature', **config}) for name, config in (temperatures or {}).items()}
         )
         self._wanted = self._connect_heads()
+        self._teacher = SelfTeacher()
+        self.chunk_size = chunk_size
+        if chunk_size is not None:
+            refuse_batch_norm(self.image_stream, 'image_stream')
+            refuse_batch_norm(self.text_stream, 'text_stream')
         self.latest_pairs: PairEmbeddings | None = None
 
     def _connect_heads(self) -> set[str]:
@@ -168,8 +182,14 @@ class DualStreamRetriever(BaseModel):
 
     def _stream_features(self, inputs: dict[str, Any]) -> tuple[Tensor | TokenFeatures, Tensor | TokenFeatures]:
         """Run both streams, with all positions as far as a head needs them."""
-        image = self.image_stream(inputs['images'], **self._request('tokens.image'))
-        return image, self.text_stream(inputs['tokens'], inputs['lengths'], **self._request('tokens.text'))
+        image = self._run('image', inputs['images'], **self._request('tokens.image'))
+        return image, self._run('text', inputs['tokens'], inputs['lengths'], **self._request('tokens.text'))
+
+    def _run(self, modality: str, *inputs: Tensor, **request: bool) -> Tensor | TokenFeatures:
+        """Run a stream, in chunks if the batch is large."""
+        stream = self.image_stream if modality == 'image' else self.text_stream
+        with self._teacher.watch(modality, inputs[0].device) if 'teacher' in self._wanted else nullcontext():
+            return in_chunks(stream, self.chunk_size, *inputs, **request)
 
     def _request(self, name: str) -> dict[str, bool]:
         """What to ask a stream for; nothing, if no head needs the tokens of this name."""
@@ -188,10 +208,16 @@ class DualStreamRetriever(BaseModel):
         tokens = {name: item for name, item in (('image', image), ('text', text)) if not isinstance(item, Tensor)}
         if tokens:
             pairs.tokens = BaseDataElement(**tokens)
+        if 'teacher' in self._wanted:
+            text_inputs = (inputs['tokens'], inputs['lengths'])
+            pairs.teacher = BaseDataElement(
+                image=self._teacher.answer('image', pairs.image, self.encode_image, inputs['images']),
+                text=self._teacher.answer('text', pairs.text, self.encode_text, *text_inputs),
+            )
         views = {name: view for name, view in (inputs.get('views') or {}).items() if self._wants_view(name)}
         if views:
             pairs.views = BaseDataElement(
-                **{name: self._embed_view(view, f'views.{name}.tokens') for name, view in views.items()}
+                **{name: self._embed_view(view, f'views.{name}') for name, view in views.items()}
             )
         return pairs
 
@@ -199,19 +225,23 @@ class DualStreamRetriever(BaseModel):
         """Whether a head names the view, or all of them; others would be embedded for nothing."""
         return any(need == 'views' or f'{need}.'.startswith(f'views.{name}.') for need in self._wanted)
 
-    def _embed_view(self, view: Mapping[str, Any], tokens_name: str) -> BaseDataElement:
+    def _embed_view(self, view: Mapping[str, Any], path: str) -> BaseDataElement:
         """Embed the image or the caption of a view; what else it has is handed on."""
         inputs = ('images', 'tokens', 'lengths')
         result = BaseDataElement(**{name: value for name, value in view.items() if name not in inputs})
-        request = self._request(tokens_name)
+        request = self._request(f'{path}.tokens')
         if 'images' in view:
-            features, kind = self.image_stream(view['images'], **request), 'image'
+            kind, given, encode = 'image', (view['images'],), self.encode_image
         elif 'tokens' in view:
-            features, kind = self.text_stream(view['tokens'], view['lengths'], **request), 'text'
+            kind, given, encode = 'text', (view['tokens'], view['lengths']), self.encode_text
         else:
             return result
+        features = self._run(kind, *given, **request)
         projection = self.image_projection if kind == 'image' else self.text_projection
-        result.set_field(promote(projection(pooled(features))), kind)
+        embedding = promote(projection(pooled(features)))
+        result.set_field(embedding, kind)
+        if f'{path}.teacher' in self._wanted:
+            result.teacher = self._teacher.answer(kind, embedding, encode, *given)
         if request:
             result.tokens = features
         return result
@@ -229,14 +259,29 @@ class DualStreamRetriever(BaseModel):
         Raises:
             ValueError: If the numbers of images, captions and samples differ.
         """
+        pairs = self.pairs_of(inputs, data_samples)
+        return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
+
+    def pairs_of(self, inputs: dict[str, Any], data_samples: list[DataSample]) -> PairEmbeddings:
+        """Embed a batch of pairs with what is known of them, as heads read it.
+
+        Args:
+            inputs: See :meth:`forward`; one caption per image.
+            data_samples: One per image, with ``person_id``.
+
+        Returns:
+            The pairs.
+
+        Raises:
+            ValueError: If the numbers of images, captions and samples differ.
+        """
         images, tokens = inputs['images'], inputs['tokens']
         if not len(images) == len(tokens) == len(data_samples):
             raise ValueError(
                 f'training takes one caption and one data sample per image, got {len(images)} images, {len(tokens)} '
                 f'captions and {len(data_samples)} samples; use a data set with test_mode=False'
             )
-        pairs = self.embed_pairs(inputs, **_fields_of_samples(data_samples, images.device))
-        return {f'{name}.{key}': value for name, head in self.heads.items() for key, value in head.loss(pairs).items()}
+        return self.embed_pairs(inputs, **_fields_of_samples(data_samples, images.device))
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the streams, which do nearly all the work of a training step, each for itself and in place.
