@@ -79,7 +79,7 @@ class ConsensusDivisionHook(Hook):
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, TBPSDataset):
             raise ValueError(
-                f'ConsensusDivisionHook needs one data set, whose items it can tell apart, but the train_dataloader has '
+                f'ConsensusDivisionHook needs one data set, whose items it can tell apart; the train_dataloader has '
                 f'a {type(dataset).__name__}'
             )
 

@@ -1,0 +1,29 @@
+_base_ = './tbps-clip_pairs.py'
+
+strong = [
+    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
+    dict(
+        type='RandomApply',
+        transforms=dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+        prob=0.8,
+    ),
+    dict(type='RandomGrayscale', prob=0.2, keep_channels=True),
+    dict(type='GaussianBlur', magnitude_range=(0.1, 2.0), magnitude_std='inf', prob=0.5),
+    dict(type='RandomFlip', prob=0.5),
+]
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadPersonImage'),
+            dict(type='AddImageView', name='strong_1', transforms=strong),
+            dict(type='AddImageView', name='strong_2', transforms=strong),
+            dict(type='Resize', scale=(224, 224), backend='pillow'),
+            dict(type='AddImageView', name='second', transforms=[{{_base_.one_of_weak}}, {{_base_.one_of_weak}}]),
+            {{_base_.one_of_weak}},
+            {{_base_.one_of_weak}},
+            dict(type='DeleteWords'),
+            dict(type='TokenizeCaption'),
+            dict(type='PackTBPSInputs'),
+        ]
+    )
+)

@@ -1,0 +1,1 @@
+files = dict(type='ICFGPEDES', data_root='data/icfg_pedes')

@@ -1,0 +1,14 @@
+# The public code resizes with Pillow, in training and in evaluation.
+published_training = [
+    dict(type='LoadPersonImage'),
+    dict(type='ResizeFlipCrop', size=(384, 128), padding=10, backend='pillow'),
+    dict(type='RandomErasingBox'),
+    dict(type='TokenizeCaption'),
+    dict(type='PackTBPSInputs'),
+]
+published_images = [
+    dict(type='LoadPersonImage'),
+    dict(type='Resize', scale=(128, 384), backend='pillow'),
+    dict(type='TokenizeCaption'),
+    dict(type='PackTBPSInputs'),
+]

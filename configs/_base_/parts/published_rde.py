@@ -1,0 +1,19 @@
+# The batch norms of RDE's published runs stayed in evaluation mode. Images are resized with Pillow.
+published = dict(
+    image_stream=dict(neck=dict(norm_eval=True)),
+    text_stream=dict(neck=dict(norm_eval=True)),
+)
+published_training = [
+    dict(type='LoadPersonImage'),
+    dict(type='ResizeFlipCrop', size=(384, 128), padding=10, backend='pillow'),
+    dict(type='RandomErasingBox'),
+    dict(type='TokenizeCaption'),
+    dict(type='AugmentTokens'),
+    dict(type='PackTBPSInputs'),
+]
+published_images = [
+    dict(type='LoadPersonImage'),
+    dict(type='Resize', scale=(128, 384), backend='pillow'),
+    dict(type='TokenizeCaption'),
+    dict(type='PackTBPSInputs'),
+]

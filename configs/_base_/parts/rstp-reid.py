@@ -1,0 +1,1 @@
+files = dict(type='RSTPReid', data_root='data/rstp_reid')

@@ -1,0 +1,5 @@
+_base_ = ['./irra_vit-b16_1xb64-60e_cuhk-pedes.py', '../_base_/parts/own-data.py']
+
+train_dataloader = dict(dataset={{_base_.files}})
+val_dataloader = dict(dataset={{_base_.files}})
+test_dataloader = dict(dataset={{_base_.files}})

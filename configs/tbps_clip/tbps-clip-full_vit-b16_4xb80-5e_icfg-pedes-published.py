@@ -1,0 +1,4 @@
+_base_ = ['./tbps-clip-full_vit-b16_4xb80-5e_icfg-pedes.py', '../_base_/parts/published_tbps-clip.py']
+
+val_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
+test_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))

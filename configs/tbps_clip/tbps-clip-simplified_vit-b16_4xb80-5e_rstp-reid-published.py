@@ -1,0 +1,4 @@
+_base_ = ['./tbps-clip-simplified_vit-b16_4xb80-5e_rstp-reid.py', '../_base_/parts/published_tbps-clip.py']
+
+val_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
+test_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
