@@ -11,6 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
 
+from mmtbps.datasets import IGNORED
 from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import DATASETS, HOOKS, METRICS, MODELS
 
@@ -46,24 +47,32 @@ def shrink(model, word_tables):
         image.update(stem_channels=4, base_channels=4)
         assert model.image_projection.in_channels == 2048
         model.image_projection.in_channels = 128
+    elif image.type == 'CLIPViT' and image.arch == 'ViT-B-16':
+        image.update(arch=dict(embed_dim=512, layers=1, width=64, patch_size=16), input_size=(96, 32))
     elif image.get('input_size') is None:
         image.update(layers=(1, 1, 1, 1), width=8, input_size=(96, 32))
     if text.type == 'WordTable':
         text.table = word_tables(text.embed_dims)
-    elif text.type == 'CLIPTextTransformer' and text.arch == 'ViT-B-32':
+    elif text.type == 'CLIPTextTransformer' and text.arch in ('ViT-B-32', 'ViT-B-16'):
         text.arch = dict(embed_dim=512, layers=12, width=16, heads=2)
+    if 'words' in model.heads:
+        model.heads.words.update(vocab_size=50, depth=1)
     return model
 
 
 def batch_of(*persons):
-    """Random images of the shrunk size, each with one caption of three words."""
+    """Random images of the shrunk size, each with one caption of three words, and with every view that a head needs."""
     samples = []
-    for person in persons:
+    for index, person in enumerate(persons):
         sample = DataSample(metainfo=dict(captions=['a sentence']))
         sample.set_field(person, 'person_id')
         sample.set_field([[2, 3, 4]], 'tokens')
-        image = torch.randint(0, 256, (3, 96, 32), dtype=torch.uint8)
-        samples.append(dict(inputs=dict(image=image), data_samples=sample))
+        sample.set_field(index, 'sample_idx')
+        image, *views = (torch.randint(0, 256, (3, 96, 32), dtype=torch.uint8) for _ in range(4))
+        pictures = dict(zip(('second', 'strong_1', 'strong_2'), views, strict=True))
+        masked = dict(tokens=[2, 9, 4], labels=[IGNORED, 3, IGNORED])
+        sample.set_field(dict({key: {} for key in pictures}, masked=masked), 'views')
+        samples.append(dict(inputs=dict(image=image, views=pictures), data_samples=sample))
     return pseudo_collate(samples)
 
 
@@ -86,7 +95,8 @@ def train_and_predict(model_json, optim_json):
     model.eval()
     with torch.no_grad():
         (prediction,) = model.test_step(batch_of(0))
-    assert prediction.image_feat.shape == prediction.text_feats[0].shape == (256,)
+    assert prediction.image_feat.shape == prediction.text_feats[0].shape
+    assert prediction.image_feat.shape in {(size,) for size in (128, 256, 512, 1536)}
 
 
 @pytest.mark.parametrize('leaf', LEAVES + VARIANTS)

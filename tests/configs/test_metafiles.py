@@ -12,7 +12,22 @@ FOLDERS = sorted({leaf.split('/')[0] for leaf in LEAVES})
 INDEX = CONFIGS.parent / 'mmtbps' / '.mim' / 'model-index.yml'
 # CUHK-PEDES, test, text to image: Han et al., BMVC 2021.
 PAPER_FIGURES = {'R@1': 64.08, 'R@5': 81.73, 'R@10': 88.19, 'mAP': 60.08}
-DATA_SETS = {'CUHKPEDES': 'CUHK-PEDES', 'ICFGPEDES': 'ICFG-PEDES', 'RSTPReid': 'RSTPReid', 'ToyPEDES': 'ToyPEDES'}
+DATA_SETS = {
+    'CUHKPEDES': 'CUHK-PEDES',
+    'ICFGPEDES': 'ICFG-PEDES',
+    'RSTPReid': 'RSTPReid',
+    'ToyPEDES': 'ToyPEDES',
+    'PersonCaptions': 'own data',
+}
+DATA_OF_TOWERS = dict(nam='LUPerson', ham='SYNTH-PEDES')
+# Test sets, text to image, R@1: as the papers and the READMEs of their public codes have them.
+PUBLISHED = {
+    'clip': {'CUHK-PEDES': 68.19, 'ICFG-PEDES': 56.74, 'RSTPReid': 54.05},
+    'irra': {'CUHK-PEDES': 73.38, 'ICFG-PEDES': 63.46, 'RSTPReid': 60.20},
+    'rde': {'CUHK-PEDES': 75.94, 'ICFG-PEDES': 67.68, 'RSTPReid': 65.35},
+    'tbps-clip-full': {'CUHK-PEDES': 73.54, 'ICFG-PEDES': 65.05, 'RSTPReid': 61.95},
+    'tbps-clip-simplified': {'CUHK-PEDES': 72.66, 'ICFG-PEDES': 64.52, 'RSTPReid': 62.10},
+}
 
 
 def metafile(folder):
@@ -41,6 +56,7 @@ def test_an_entry_agrees_with_its_config(leaf):
     data, *pretrained = facts['Training Data']
     assert data == DATA_SETS[cfg.train_dataloader.dataset.type]
     text = str(cfg.model)
+    assert (cfg.load_from in ('nam', 'ham')) == (pretrained[1:] == [DATA_OF_TOWERS.get(cfg.load_from)])
     from_clip = 'CLIPPretrained' in text or 'clip_words' in text
     assert ('WebImageText' in pretrained, 'ImageNet-1k' in pretrained) == (from_clip, 'torchvision' in text)
 
@@ -52,7 +68,11 @@ def test_a_number_has_a_source_or_there_is_none(leaf):
     assert (results is None) == (entry.get('Published') == 'none that we could confirm')
     for result in results or []:
         assert result['Dataset'] == entry['Metadata']['Training Data'][0]
-        assert re.match('Han et al|second-hand, not confirmed|own run of this config', result['Source'])
+        source = result['Source']
+        assert re.match(r'(Han|Jiang|Qin|Cao) .*(BMVC|CVPR|AAAI)|second-hand, not confirmed|own run of this', source)
+        method = leaf.split('/')[1].split('_')[0]
+        if method in PUBLISHED and leaf.endswith('-published.py'):
+            assert result['Metrics']['R@1'] == PUBLISHED[method][result['Dataset']]
         if result['Source'].startswith('Han'):
             assert result['Metrics'] == PAPER_FIGURES
             assert leaf == 'cm_moco/cm-moco_clip-r101-clip-words-bigru_1xb128-80e_cuhk-pedes-published.py'
