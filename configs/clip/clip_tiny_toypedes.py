@@ -2,8 +2,6 @@
 _base_ = [
     '../_base_/models/clip_tiny.py',
     '../_base_/datasets/toypedes_clip-bpe.py',
-    '../_base_/schedules/adam_toy.py',
+    '../_base_/schedules/adam_toy_clip.py',
     '../_base_/default_runtime.py',
 ]
-
-optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -14,6 +14,7 @@ from mmtbps.core.json_text import parse_json
 __all__ = [
     'SPLITS',
     'ImageEntry',
+    'back_translations',
     'check_split',
     'conflicts',
     'drop_blank_captions',
@@ -142,6 +143,23 @@ def parse_entry(record: Any, keys: Mapping[str, str], where: str, split: str | N
         raise ValueError(f'{keys["captions"]!r} must be a list of texts, but got {captions!r:.80}')
     split = check_split(record[keys['split']] if split is None else split)
     return ImageEntry(relative_path(record[keys['img_path']]), person_id, captions, split, where)
+
+
+def back_translations(captions: Sequence[str], translations: Any) -> dict[str, str]:
+    """Pair captions with their back translations; what is missing, blank or of another kind is left out.
+
+    Args:
+        captions: The captions of a record.
+        translations: What the record has in the column of back translations: a text or a list of texts.
+    """
+    translations = [translations] if isinstance(translations, str) else translations
+    if not isinstance(translations, list) or len(translations) != len(captions):
+        return {}
+    return {
+        caption: other
+        for caption, other in zip(captions, translations, strict=True)
+        if isinstance(other, str) and other.strip()
+    }
 
 
 def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from mmtbps.registry import TOKENIZER
 
 from . import annotation
 from .annotation import ImageEntry
+from .caption_noise import add_caption_noise
 from .item_rng import ItemRNG
 from .tokenizers import Tokenizer
 
@@ -57,6 +58,8 @@ class TBPSDataset(BaseDataset):
         check_images: Whether to check once that every image exists, by listing folders (well below a second for
             CUHK-PEDES), instead of failing in the middle of an epoch. Set it to False for images that are not on the
             local disk. Defaults to True.
+        caption_noise: Exchange captions between training pairs on purpose: ``dict(rate=0.2, seed=0)`` shuffles those
+            of a fifth among themselves, ``dict(file=...)`` reads a permutation from an ``.npy`` file. Defaults to None.
         metainfo: Further meta information. Defaults to None.
         filter_cfg: For subclasses that override ``filter_data``. Defaults to None.
         indices: Keep only the first (last, if negative) items, or the listed ones. Defaults to None: all.
@@ -71,6 +74,10 @@ class TBPSDataset(BaseDataset):
     ann_file: str
     keys: Mapping[str, str] = {'img_path': 'file_path', 'person_id': 'id', 'captions': 'captions', 'split': 'split'}
     """Keys of image path, identity, captions and split in a record of the annotation."""
+
+    back_translation_key: str = 'captions_bt'
+    """Key of back translations, one for each caption; a record may lack it. Training items then have
+    ``back_translation``, for :class:`~mmtbps.datasets.BackTranslate`."""
 
     annotation_help: str = ''
     """Expected format and origin of the annotation; appended to errors about a missing or invalid file."""
@@ -89,6 +96,7 @@ class TBPSDataset(BaseDataset):
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
         check_images: bool = True,
+        caption_noise: Mapping[str, Any] | None = None,
         metainfo: Mapping | None = None,
         filter_cfg: dict | None = None,
         indices: int | Sequence[int] | None = None,
@@ -104,9 +112,13 @@ class TBPSDataset(BaseDataset):
             )
         self.split = annotation.check_split(split)
         self.check_images = check_images
+        if caption_noise is not None and test_mode:
+            raise ValueError('caption_noise is for training: a test_mode=True set keeps its captions.')
+        self.caption_noise = caption_noise
         self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
         self._rng = ItemRNG()
         self._person_ids: np.ndarray | None = None
+        self._back_translations: dict[str, str] = {}
         self._rejected: list[str] | None = None
         super().__init__(
             ann_file=ann_file,
@@ -123,7 +135,7 @@ class TBPSDataset(BaseDataset):
 
     def load_raw(self) -> Any:
         """Read the annotation file; the default reads JSON and keeps the keys of ``keys``."""
-        return annotation.load_json(self.ann_file, self.keys.values())
+        return annotation.load_json(self.ann_file, [*self.keys.values(), self.back_translation_key])
 
     def parse(self, raw: Any) -> Iterable[ImageEntry]:
         """Convert the content of the annotation file to entries of all splits.
@@ -153,9 +165,14 @@ class TBPSDataset(BaseDataset):
         """
         for where, record in records:
             try:
-                yield annotation.parse_entry(record, self.keys, where, split)
+                entry = annotation.parse_entry(record, self.keys, where, split)
             except ValueError as error:
                 self.reject(f'{where}: {error}', error)
+                continue
+            self._back_translations.update(
+                annotation.back_translations(entry.captions, record.get(self.back_translation_key))
+            )
+            yield entry
 
     def read_entries(self) -> list[ImageEntry]:
         """Read the entries of all splits, in the order of the annotation file.
@@ -221,7 +238,8 @@ class TBPSDataset(BaseDataset):
             self._metainfo['person_ids'] = raw_ids
             if self.tokenizer.vocabulary is None:
                 self.tokenizer.fit(caption for image in images for caption in image.captions)
-        return [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
+        items = [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
+        return items if self.caption_noise is None else add_caption_noise(items, self.caption_noise)
 
     def _usable(self, images: Sequence[ImageEntry]) -> list[ImageEntry]:
         """Remove blank captions, and in training images without captions; check that the images exist."""
@@ -249,7 +267,12 @@ class TBPSDataset(BaseDataset):
         }
         if self.test_mode:
             return [dict(item, captions=image.captions)]
-        return [dict(item, caption=caption) for caption in image.captions]
+        translations = self._back_translations
+        return [
+            dict(item, caption=caption)
+            | ({'back_translation': translations[caption]} if caption in translations else {})
+            for caption in image.captions
+        ]
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with random numbers that depend only on (seed, epoch, item).

@@ -26,7 +26,8 @@ class PersonCaptions(TBPSDataset):
         0001.jpg,"A man in a red coat, carrying a bag.",ann_17,train
         0001.jpg,A man with a brown bag.,ann_17,train
 
-    Identities of a CSV table are texts and sorted as such.
+    Identities of a CSV table are texts and sorted as such. A column ``caption_bt`` may have back translations of the
+    captions, see :class:`~mmtbps.datasets.BackTranslate`.
 
     Args:
         ann_file: The table, a '.csv' or '.jsonl' file.
@@ -42,6 +43,7 @@ class PersonCaptions(TBPSDataset):
     """
 
     METAINFO = {'dataset': 'PersonCaptions'}
+    back_translation_key = 'caption_bt'
 
     @checked()
     def __init__(

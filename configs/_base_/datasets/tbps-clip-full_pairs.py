@@ -21,6 +21,7 @@ train_dataloader = dict(
             dict(type='AddImageView', name='second', transforms=[{{_base_.one_of_weak}}, {{_base_.one_of_weak}}]),
             {{_base_.one_of_weak}},
             {{_base_.one_of_weak}},
+            dict(type='BackTranslate'),
             dict(type='DeleteWords'),
             dict(type='TokenizeCaption'),
             dict(type='PackTBPSInputs'),

@@ -22,6 +22,7 @@ train_dataloader = dict(
             dict(type='Resize', scale=(224, 224), backend='pillow'),
             one_of_weak,
             one_of_weak,
+            dict(type='BackTranslate'),
             dict(type='DeleteWords'),
             dict(type='TokenizeCaption'),
             dict(type='PackTBPSInputs'),

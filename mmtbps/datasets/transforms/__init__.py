@@ -6,12 +6,13 @@ from .geometry import ResizeFlipCrop
 from .loading import LoadPersonImage
 from .tokens import IGNORED, AugmentTokens, MaskTokens
 from .views import AddImageView
-from .words import DeleteWords
+from .words import BackTranslate, DeleteWords
 
 __all__ = [
     'IGNORED',
     'AddImageView',
     'AugmentTokens',
+    'BackTranslate',
     'DeleteWords',
     'LoadPersonImage',
     'MaskTokens',

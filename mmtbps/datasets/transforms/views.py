@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmcv.transforms import BaseTransform, Compose
+from mmcv.transforms import BaseTransform
 
 from mmtbps.core.arguments import checked
 from mmtbps.registry import TRANSFORMS
@@ -30,11 +30,13 @@ class AddImageView(BaseTransform):
     @checked()
     def __init__(self, name: str, transforms: Sequence[dict]) -> None:
         self.name = name
-        self.transforms = Compose(list(transforms))
+        self.transforms = [TRANSFORMS.build(transform) for transform in transforms]
 
     def transform(self, results: dict) -> dict:
         """Add the view to ``results['views']``."""
-        made = self.transforms({**results, 'img': results['img'].copy()})
+        made = {**results, 'img': results['img'].copy()}
+        for transform in self.transforms:
+            made = transform(made)
         view = {key: made[key] for key in ('img', 'erased') if key in made}
         results.setdefault('views', {})[self.name] = view
         return results
