@@ -86,6 +86,7 @@ setup(
         'packaging',
         'pillow',
         'safetensors',
+        'scipy',
         'terminaltables',
         'tqdm',
         # MMEngine resolves `_base_ = 'package::...'` with pkg_resources, which setuptools 81 dropped.

@@ -430,7 +430,7 @@ def test_rde_as_one_vector(stride):
 
 NAMES = dict(
     sdm_loss='sdm.loss', id_loss='identity.loss', mlm_loss='words.loss', itc_loss='itc.loss',
-    bge_loss='global.loss', tse_loss='selected.loss',
+    bge_loss='bge.loss', tse_loss='tse.loss',
     nitc_loss='nitc.loss', ritc_loss='ritc.loss', citc_loss='citc.loss', ss_loss='self_supervision.loss',
 )  # fmt: skip
 BASE_RATES = dict(irra=1e-3, rde=1e-4)  # of the vectors
@@ -457,7 +457,7 @@ def rde_config(trajectory):
     for stream in (cfg.model.image_stream, cfg.model.text_stream):
         stream.neck.update(in_channels=16, out_channels=32, norm_eval=trajectory['mode'] == 'eval')
     cfg.model.text_stream.neck.context_length = 16
-    cfg.model.heads['global'].part, cfg.model.heads['selected'].part = (0, 16), (16, 48)
+    cfg.model.heads.bge.part, cfg.model.heads.tse.part = (0, 16), (16, 48)
     return cfg
 
 

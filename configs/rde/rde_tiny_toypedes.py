@@ -6,10 +6,8 @@ model = dict(
     text_stream=dict(neck=dict(type='TokenSelection', in_channels=128, out_channels=256, context_length=77)),
     heads=dict(
         _delete_=True,
-        **{
-            'global': dict(type='TALHead', part=(0, 128)),
-            'selected': dict(type='TALHead', part=(128, 384)),
-        },
+        bge=dict(type='TALHead', part=(0, 128)),
+        tse=dict(type='TALHead', part=(128, 384)),
     ),
 )
 train_dataloader = dict(

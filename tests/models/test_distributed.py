@@ -1,5 +1,6 @@
 """Two processes with batches of N against one process with a batch of 2N, frozen norms, in float64."""
 
+import contextlib
 import copy
 import functools
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.model import MMDistributedDataParallel
 from mmengine.structures import BaseDataElement
+from tiny_recipes import part_of, recipe_batch, recipe_config
 from tiny_retriever import CONTRASTIVE_NECK, NUM_CLASSES, cm_moco_config, make_batch
 from torch import nn
 
@@ -33,13 +35,20 @@ def config(exclude='row', local_loss=False, neck=None):
     return model
 
 
-VARIANTS = [dict(), dict(local_loss=True), dict(exclude='batch', neck=CONTRASTIVE_NECK)]
+VARIANTS = [
+    dict(),
+    dict(local_loss=True),
+    dict(exclude='batch', neck=CONTRASTIVE_NECK),
+    dict(recipes=True),
+    dict(recipes=True, local_loss=True),
+]
 
 
 def train(variant, rank=None):
     """Train a few steps; returns the losses and gradients of each step and the final state."""
     torch.manual_seed(0)
-    model = MODELS.build(config(**variant))
+    of_recipes = variant.get('recipes', False)
+    model = MODELS.build(recipe_config(variant.get('local_loss', False)) if of_recipes else config(**variant))
     model.init_weights()
     model.double().train()
     for module in model.modules():
@@ -49,13 +58,12 @@ def train(variant, rank=None):
     optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
     record = []
     for step in range(STEPS):
-        batch = make_batch(WORLD * LOCAL, seed=step, dtype=torch.float64)
+        batch = (recipe_batch if of_recipes else make_batch)(WORLD * LOCAL, seed=step, dtype=torch.float64)
+        if of_recipes:
+            for head in (model.heads['bge'], model.heads['tse']):
+                head.pair_weights = (torch.arange(WORLD * LOCAL) % 3 > 0).double()
         if rank is not None:
-            part = slice(rank * LOCAL, (rank + 1) * LOCAL)
-            batch = dict(
-                inputs={name: value[part] for name, value in batch['inputs'].items()},
-                data_samples=batch['data_samples'][part],
-            )
+            batch = part_of(batch, slice(rank * LOCAL, (rank + 1) * LOCAL))
         model.update_key_encoders()
         losses = parallel(**batch, mode='loss')
         optimizer.zero_grad()
@@ -110,6 +118,36 @@ def gather_everything(rank):
     return dict(values=[value.detach() for value in values], gradient=own.grad)
 
 
+class Loader:
+    """Batches of a data set of three global batches, as a process sees them."""
+
+    dataset = range(STEPS * WORLD * LOCAL)
+
+    def __init__(self, rank):
+        whole = [recipe_batch(WORLD * LOCAL, step, step * WORLD * LOCAL) for step in range(STEPS)]
+        part = slice(None) if rank is None else slice(rank * LOCAL, (rank + 1) * LOCAL)
+        self.batches = [part_of(batch, part) for batch in whole]
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def consensus(rank=None):
+    """The weights that pairs get before an epoch."""
+    torch.manual_seed(0)
+    model = MODELS.build(recipe_config()).double().train()
+    wrapper = SimpleNamespace(optim_context=lambda _: contextlib.nullcontext())
+    logger = SimpleNamespace(info=lambda _: None)
+    runner = SimpleNamespace(
+        model=model, train_dataloader=Loader(rank), optim_wrapper=wrapper, epoch=3, logger=logger
+    )  # fmt: skip
+    hook = HOOKS.build(dict(type='ConsensusDivisionHook'))
+    hook.before_train_epoch(runner)
+    assert model.training
+    assert model.heads['bge'].pair_weights is not None
+    return hook._losses(runner, model), model.heads['tse'].pair_weights
+
+
 def gather_uneven(rank):
     """The error of processes whose batches have 2 and 3 rows."""
     try:
@@ -128,6 +166,7 @@ def work(rank, folder):
         local_gradient=constants_of_others(rank, local_loss=True),
         everything=gather_everything(rank),
         uneven=gather_uneven(rank),
+        consensus=consensus(rank),
     )
     torch.save(results, f'{folder}/{rank}.pth')
     dist.destroy_process_group()
@@ -198,6 +237,14 @@ def test_every_field_is_gathered_in_rank_order(two_processes):
         assert labels.tolist() == [[0], [0], [1], [1]]
         assert tokens[:, :, 0].tolist() == [[1, 1, 0], [1, 1, 0], [2, 2, 2], [2, 2, 2]]
         assert (results['everything']['gradient'] == 4 * WORLD).all()
+
+
+def test_the_consensus_is_that_of_one_process(two_processes):
+    losses, weights = consensus()
+    assert set(weights.tolist()) == {0.0, 1.0}
+    for results in two_processes:
+        torch.testing.assert_close(results['consensus'][0], losses, rtol=1e-10, atol=1e-12)
+        assert torch.equal(results['consensus'][1], weights)
 
 
 def test_uneven_batches_are_refused_in_every_process(two_processes):

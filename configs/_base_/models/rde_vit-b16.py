@@ -1,4 +1,4 @@
-# Two embeddings as one vector: the global feature, 512 numbers, and that of the selected tokens, 1024.
+# Two embeddings as one vector: the global feature (BGE), 512 numbers, and that of the selected tokens (TSE), 1024.
 _base_ = './clip_vit-b16.py'
 
 model = dict(
@@ -6,10 +6,8 @@ model = dict(
     text_stream=dict(neck=dict(type='TokenSelection', context_length=77)),
     heads=dict(
         _delete_=True,
-        **{
-            'global': dict(type='TALHead', part=(0, 512)),
-            'selected': dict(type='TALHead', part=(512, 1536)),
-        },
+        bge=dict(type='TALHead', part=(0, 512)),
+        tse=dict(type='TALHead', part=(512, 1536)),
     ),
 )
 

@@ -6,6 +6,7 @@ published = dict(
     text_stream=dict(neck=dict(legacy_padding=True)),
     heads=dict(contrastive=dict(exclude='batch')),
 )
+published_baseline = dict(text_stream=dict(neck=dict(legacy_padding=True)))
 # The public code resizes with Pillow, in training and in evaluation: weights that saw its pixels need them again.
 published_training = [
     dict(type='LoadPersonImage'),

@@ -13,9 +13,10 @@ from mmtbps.core.json_text import parse_json
 
 __all__ = ['Study', 'StudyRun', 'Variant']
 
-_STUDY_KEYS = {'title', 'seeds', 'metrics', 'bases', 'variants'}
+_REQUIRED_KEYS = {'title', 'seeds', 'metrics', 'bases', 'variants'}
+_STUDY_KEYS = {*_REQUIRED_KEYS, 'stages'}
 _BASE_KEYS = {'config', 'changes'}
-_VARIANT_KEYS = {'base', 'label', 'changes'}
+_VARIANT_KEYS = {'base', 'label', 'changes', 'start', 'against'}
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Variant:
         name: Key in the study file, and name of the folder of its runs.
         label: Label in tables and plots.
         config: The complete config, including changes.
+        start: Name of the stage whose weights it starts from. Defaults to None: the config says.
+        against: Name of the variant that it is compared with, seed by seed. Defaults to None: with none.
     """
 
     name: str
     label: str
     config: Config
+    start: str | None = None
+    against: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,18 @@ class StudyRun:
         variant: The variant.
         seed: The seed.
         folder: Its work directory. Config, log and result are files of the same name beside it.
+        start: The checkpoint that it starts from. Defaults to None: the config says.
     """
 
     variant: Variant
     seed: int
     folder: Path
+    start: Path | None = None
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """File of the weights after the last epoch."""
+        return self.folder / f'epoch_{self.variant.config.train_cfg.max_epochs}.pth'
 
     @property
     def config_file(self) -> Path:
@@ -92,7 +104,8 @@ class StudyRun:
 
     def _config_text(self) -> str:
         config = self.variant.config.copy()
-        config.merge_from_dict({'randomness.seed': self.seed})
+        start = {} if self.start is None else {'load_from': str(self.start)}
+        config.merge_from_dict({'randomness.seed': self.seed, **start})
         return config.pretty_text
 
     def _check_config(self) -> None:
@@ -113,6 +126,7 @@ class Study:
         seeds: Seeds of every variant. Three give an idea of the deviation.
         metrics: Keys of the metrics to report, such as ``'t2i/R@1'``.
         variants: The compared variants.
+        stages: Trainings that variants start from, one for each seed; they are not compared.
     """
 
     name: str
@@ -120,6 +134,7 @@ class Study:
     seeds: Sequence[int]
     metrics: Sequence[str]
     variants: Sequence[Variant]
+    stages: Sequence[Variant] = ()
 
     @classmethod
     def fromfile(cls, path: str | Path, data_set: str | None = None, only: str = '*') -> 'Study':
@@ -127,10 +142,12 @@ class Study:
 
         ``title``, ``seeds``, ``metrics``, ``bases`` and ``variants`` are required. ``bases`` has, for each data set,
         the starting points of variants by name: a ``config`` (its path relative to the study file) and optionally
-        ``changes``. ``variants`` has, for each data set, the variants by name: the ``base`` and optionally a ``label``
-        and ``changes``. Changes are merged into the config like the settings of a leaf into its base (including
-        ``_delete_``; keys may have dots), those of the base first. Names that begin with ``_`` are variables of the
-        file.
+        ``changes``. ``variants`` has, for each data set, the variants by name: the ``base`` and optionally a ``label``,
+        ``changes``, ``start`` and ``against``. ``start`` names one of the ``stages`` of the data set, which are like
+        variants: it begins with the weights that the stage ended with, with the same seed. ``against`` names another
+        variant, with which it is compared seed by seed. Changes are merged into the config like the settings of a leaf
+        into its base (including ``_delete_``; keys may have dots), those of the base first. Names that begin with ``_``
+        are variables of the file.
 
         Args:
             path: The file.
@@ -144,20 +161,29 @@ class Study:
         """
         path = Path(path)
         content = {key: value for key, value in Config.fromfile(path).to_dict().items() if not key.startswith('_')}
-        _check_keys(content, _STUDY_KEYS, _STUDY_KEYS, str(path))
+        _check_keys(content, _STUDY_KEYS, _REQUIRED_KEYS, str(path))
         for key in ('seeds', 'metrics', 'variants'):
             if not content[key] or len(set(content[key])) != len(content[key]):
                 raise ValueError(f'{path}: {key} must not be empty nor have duplicates, but got {content[key]!r}.')
         data_set = data_set or next(iter(content['variants']))
         given = _entry(content['variants'], data_set, f'{path}: variants')
         bases = _entry(content['bases'], data_set, f'{path}: bases')
-        variants = [
-            _read_variant(path, name, variant, bases) for name, variant in given.items() if fnmatchcase(name, only)
-        ]
+        everything = [_read_variant(path, name, variant, bases) for name, variant in given.items()]
+        stages = content.get('stages', {}).get(data_set, {})
+        for variant in everything:
+            for name, known, key in ((variant.start, stages, 'start'), (variant.against, given, 'against')):
+                if name is not None:
+                    _entry(known, name, f'{path}: variant {variant.name!r}: {key}')
+        variants = [variant for variant in everything if fnmatchcase(variant.name, only)]
         if not variants:
             raise ValueError(f'{path}: no variant on {data_set} matches {only!r}; there are {sorted(given)}.')
         title = f'{content["title"]} ({data_set})'
-        return cls(f'{path.stem}_{data_set}', title, content['seeds'], content['metrics'], variants)
+        needed = [
+            _read_variant(path, name, stage, bases)
+            for name, stage in stages.items()
+            if any(variant.start == name for variant in variants)
+        ]
+        return cls(f'{path.stem}_{data_set}', title, content['seeds'], content['metrics'], variants, needed)
 
     def runs(self, work_dir: str | Path) -> Iterator[StudyRun]:
         """List the runs seed by seed, so that a study that is stopped early has compared all variants.
@@ -168,9 +194,21 @@ class Study:
         Yields:
             The runs.
         """
+        starts = {(run.variant.name, run.seed): run.last_checkpoint for run in self.stage_runs(work_dir)}
         for seed in self.seeds:
             for variant in self.variants:
-                yield StudyRun(variant, seed, Path(work_dir) / variant.name / f'seed_{seed}')
+                start = None if variant.start is None else starts[variant.start, seed]
+                yield StudyRun(variant, seed, Path(work_dir) / variant.name / f'seed_{seed}', start)
+
+    def stage_runs(self, work_dir: str | Path) -> list[StudyRun]:
+        """List the runs of the stages, which come before all others.
+
+        Args:
+            work_dir: Folder of the study.
+        """
+        folder = Path(work_dir) / 'stages'
+        return [StudyRun(stage, seed, folder / stage.name / f'seed_{seed}') for seed in self.seeds
+                for stage in self.stages]  # fmt: skip
 
 
 def _read_variant(path: Path, name: str, variant: Mapping[str, Any], bases: Mapping[str, Any]) -> Variant:
@@ -181,7 +219,7 @@ def _read_variant(path: Path, name: str, variant: Mapping[str, Any], bases: Mapp
     config = Config.fromfile(path.parent / base['config'])
     for changes in (base.get('changes', {}), variant.get('changes', {})):
         config.merge_from_dict(dict(changes))
-    return Variant(name, variant.get('label', name), config)
+    return Variant(name, variant.get('label', name), config, variant.get('start'), variant.get('against'))
 
 
 def _entry(entries: Mapping[str, Any], name: str, where: str) -> Any:

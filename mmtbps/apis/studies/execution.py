@@ -50,15 +50,18 @@ def run_study(
     for name, value in (('jobs', jobs), ('threads', threads)):
         if value < 1:
             raise ValueError(f'{name} must be at least 1, but got {value}.')
-    runs = list(study.runs(work_dir))
-    for run in runs:
-        run.write_config()
-    waiting = [run for run in runs if run.read_result() is None]
-    print(f'{study.title}: {len(runs)} runs, {len(runs) - len(waiting)} of them done already', file=sys.stderr)
-    failed = _run_all(waiting, jobs, threads, prefix)
-    if failed:
-        logs = '; '.join(f'{run.log_file} ({_last_line(run.log_file)})' for run in failed)
-        raise RuntimeError(f'{len(failed)} of {len(runs)} runs failed, see {logs}')
+    stages, runs = study.stage_runs(work_dir), list(study.runs(work_dir))
+    for part, name in ((stages, 'runs of stages'), (runs, 'runs')):
+        for run in part:
+            run.write_config()
+        waiting = [run for run in part if run.read_result() is None]
+        if part:
+            done = len(part) - len(waiting)
+            print(f'{study.title}: {len(part)} {name}, {done} of them done already', file=sys.stderr)
+        failed = _run_all(waiting, jobs, threads, prefix)
+        if failed:
+            logs = '; '.join(f'{run.log_file} ({_last_line(run.log_file)})' for run in failed)
+            raise RuntimeError(f'{len(failed)} of {len(part)} {name} failed, see {logs}')
     return runs
 
 

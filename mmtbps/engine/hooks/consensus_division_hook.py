@@ -37,7 +37,7 @@ class ConsensusDivisionHook(Hook):
 
     Args:
         heads: Names of two ``TALHead`` of the retriever. Defaults to those of the shipped configs, of the global
-            feature and of the selected tokens.
+            feature (BGE) and of the selected tokens (TSE).
         max_iter: See :func:`~mmtbps.engine.consensus.clean_probabilities`; this and the next two are the published
             values where at most 40 % noise is expected.
         tol: Likewise.
@@ -55,7 +55,7 @@ class ConsensusDivisionHook(Hook):
     @checked(max_iter=positive, tol=above_zero, reg_covar=above_zero)
     def __init__(
         self,
-        heads: Sequence[str] = ('global', 'selected'),
+        heads: Sequence[str] = ('bge', 'tse'),
         max_iter: int = 10,
         tol: float = 1e-2,
         reg_covar: float = 5e-4,

@@ -100,10 +100,13 @@ class MaskedWordHead(BaseHead):
         """Return ``loss``."""
         view = getattr(pairs.views, self.view)
         text = pairs.tokens.text if self.caption_is_masked else view.tokens
-        words = self.encode(text, pairs.tokens.image)[:, : view.labels.shape[1]]
-        masked = view.labels != IGNORED
+        words = self.encode(text, pairs.tokens.image)
+        # Whichever is padded further: what is behind a caption is not predicted.
+        length = min(words.shape[1], view.labels.shape[1])
+        words, labels = words[:, :length], view.labels[:, :length]
+        masked = labels != IGNORED
         count = gather(masked.sum().reshape(1)).double().mean()
-        return {'loss': masked_word_loss(self.mlm_head(words[masked]), view.labels[masked], count)}
+        return {'loss': masked_word_loss(self.mlm_head(words[masked]), labels[masked], count)}
 
     def encode(self, text: TokenFeatures, image: TokenFeatures) -> Tensor:
         """Mix words with what they see in the image.

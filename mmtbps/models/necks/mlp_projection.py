@@ -1,6 +1,6 @@
 """Two-layer projection of the contrastive branch."""
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, kaiming_init
 from torch import Tensor, nn
 
 from mmtbps.core.arguments import checked
@@ -14,6 +14,8 @@ __all__ = ['MLPProjection']
 class MLPProjection(BaseModule):
     """Linear, ReLU, linear: the separate contrastive projection of CM-MoCo (after SimCLR, Chen et al., ICML 2020).
 
+    Both layers start as :class:`LinearProjection` does.
+
     Args:
         in_channels: Length of the features.
         out_channels: Length of the hidden layer and of the embeddings; 256 is the published value.
@@ -26,6 +28,8 @@ class MLPProjection(BaseModule):
         self.layers = nn.Sequential(
             nn.Linear(in_channels, out_channels), nn.ReLU(inplace=True), nn.Linear(out_channels, out_channels)
         )
+        for layer in (self.layers[0], self.layers[2]):
+            kaiming_init(layer, mode='fan_out', distribution='normal', bias=0)
 
     def forward(self, features: Tensor) -> Tensor:
         """Project (N, in_channels) to (N, out_channels)."""

@@ -37,9 +37,10 @@ class CMMoCoRetriever(DualStreamRetriever):
         contrastive_neck: None as published: the contrastive queries are the linear embeddings, and the keys go through
             the query's projections. Or the configs of two separate projections, ``image`` and ``text``, for the
             contrastive branch alone, which then have momentum copies too.
-        published_init: Reproduce a fault of the public code: all linear layers, those of a pretrained attention pool
-            included, start anew, Kaiming-normal (fan-out) with bias 0 and drawn separately for queries and keys. By
-            default pretrained weights stay and keys start as copies.
+        published_init: Reproduce a fault of the public code: all linear layers of the streams, those of a pretrained
+            attention pool included, start anew, Kaiming-normal (fan-out) with bias 0, and they and the contrastive
+            projections are drawn separately for queries and keys. By default pretrained weights stay and keys start as
+            copies.
         **kwargs: See :class:`DualStreamRetriever`.
 
     Raises:
@@ -87,10 +88,10 @@ class CMMoCoRetriever(DualStreamRetriever):
             return
         for query, key in self._query_key_modules():
             key.load_state_dict(query.state_dict())
-        if self.published_init:
-            for module in self.modules():
-                if isinstance(module, nn.Linear):
-                    kaiming_init(module, mode='fan_out', distribution='normal', bias=0)
+            if self.published_init:
+                for module in (*query.modules(), *key.modules()):
+                    if isinstance(module, nn.Linear):
+                        kaiming_init(module, mode='fan_out', distribution='normal', bias=0)
 
     @torch.no_grad()
     def update_key_encoders(self, momentum: float | None = None) -> None:

@@ -1,0 +1,6 @@
+_base_ = ['./dual-stream_clip-r101-clip-words-bigru_1xb128-80e_icfg-pedes.py', '../_base_/parts/published.py']
+
+model = {{_base_.published_baseline}}
+train_dataloader = dict(dataset=dict(pipeline={{_base_.published_training}}))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
+test_dataloader = dict(dataset=dict(pipeline={{_base_.published_images}}))
