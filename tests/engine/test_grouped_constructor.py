@@ -112,3 +112,46 @@ def test_layer_wise_decay_of_a_backbone_of_mmpretrain():
 def test_rules_without_effect_are_errors(rules, message):
     with pytest.raises(ValueError, match=message):
         GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), rules)(torch.nn.Linear(2, 2))
+
+
+def rates_of(model, **rules):
+    wrapper = GroupedOptimWrapperConstructor(copy.deepcopy(WRAPPER), rules)(model)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    return {
+        names[id(weight)]: (group['lr'], group['weight_decay'])
+        for group in wrapper.optimizer.param_groups
+        for weight in group['params']
+    }
+
+
+def test_the_last_pattern_that_fits_decides_alone(model):
+    found = rates_of(
+        model,
+        patterns=[
+            dict(name='bias', lr_mult=2.0, decay_mult=0.0),
+            dict(name=r'^image_projection\.', lr_mult=5.0),
+            dict(name=r'^text_projection\..*weight$', lr=0.5, decay_mult=0.5),
+        ],
+        custom_keys=dict(identity=dict(lr_mult=7.0)),
+    )
+    assert found['image_projection.linear.bias'] == pytest.approx((0.05, 0.04))
+    assert found['text_projection.linear.bias'] == (0.02, 0.0)
+    assert found['text_projection.linear.weight'] == (0.5, 0.02)
+    assert found['heads.identity.projection'] == pytest.approx((0.07, 0.04))
+    assert found['image_stream.backbone.conv1.weight'] == (0.01, 0.04)
+
+
+@pytest.mark.parametrize(
+    ('rule', 'message'),
+    [
+        (dict(name='imag_stream', lr_mult=2.0), "'imag_stream' fits no parameter of CMMoCoRetriever"),
+        (dict(name='bias', rate=2.0), 'is no rule: .*rate'),
+        (dict(lr_mult=2.0), 'is no rule: .*name'),
+        (dict(name='(bias', lr_mult=2.0), 'is no rule'),
+        (dict(name='bias', lr=0.1, lr_mult=2.0), 'give lr or lr_mult, not both'),
+        (dict(name='bias', lr_mult=-2.0), 'lr_mult must not be negative'),
+    ],
+)
+def test_patterns_that_are_none_are_named(model, rule, message):
+    with pytest.raises(ValueError, match=rf'paramwise_cfg\.patterns: .*{message}'):
+        rates_of(model, patterns=[rule])

@@ -59,3 +59,23 @@ def test_bad_arguments_are_named(model):
         LossRampHook('alignment', begin=2, end=1)
     with pytest.raises(ValueError, match="no head 'contrast', only"):
         LossRampHook('contrast', end=1).before_train(make_runner(model, None))
+
+
+def test_another_number_of_a_head_grows_alike(model):
+    hook = HOOKS.build(dict(type='LossRampHook', head='identity', setting='label_smoothing', end=1))
+    runner, head = make_runner(model, hook), model.heads['identity']
+    hook.before_train(runner)
+    found = []
+    for runner.iter in range(6):
+        hook.before_train_iter(runner, runner.iter)
+        found.append(head.label_smoothing)
+    hook.after_train(runner)
+    assert found == pytest.approx([0, 0.025, 0.05, 0.075, 0.1, 0.1])
+    assert (head.label_smoothing, head.loss_weight) == (0.1, 1.0)
+
+
+@pytest.mark.parametrize('setting', ['margin', 'needs', 'training'])
+def test_a_setting_that_is_no_number_is_named(model, setting):
+    hook = LossRampHook('identity', end=1, setting=setting)
+    with pytest.raises(ValueError, match=f"setting='{setting}' is no number of the head 'identity', a IdentityHead"):
+        hook.before_train(make_runner(model, hook))

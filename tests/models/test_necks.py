@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmtbps.models import BiGRUNeck
+from mmtbps.models import BiGRUNeck, LinearProjection, MLPProjection
 
 
 @settings(max_examples=15, deadline=None)
@@ -40,3 +40,15 @@ def test_there_are_no_biases_and_gradients_reach_all_weights():
 def test_an_empty_caption_is_refused():
     with pytest.raises(RuntimeError, match='greater than 0'):
         BiGRUNeck(6, 5)(torch.randn(2, 4, 6), torch.tensor([4, 0]))
+
+
+@pytest.mark.parametrize('kind', [LinearProjection, MLPProjection])
+def test_projections_start_as_in_the_public_code(kind):
+    """A deviation of sqrt(2 / 256) at any width, and no bias."""
+    torch.manual_seed(0)
+    for width in (48, 2048):
+        layers = [module for module in kind(width).modules() if isinstance(module, torch.nn.Linear)]
+        assert len(layers) == (1 if kind is LinearProjection else 2)
+        for layer in layers:
+            assert layer.weight.std().item() == pytest.approx((2 / 256) ** 0.5, rel=0.05)
+            assert not layer.bias.any()
