@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.distributed import unwrap
 from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
+from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.resuming import find_resumable, load_files_safely
@@ -97,8 +98,9 @@ def train(cfg: Config) -> dict[str, float]:
     note = _find_checkpoint(cfg)
     with sole_run(cfg.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
         runner = build_runner(cfg)
-        if note:
-            runner.logger.warning(note)
+        for sentence in (note, note_on_batch_size(runner)):
+            if sentence:
+                runner.logger.warning(sentence)
         _compile_model(runner)
         tested = runner.test_loop is not None  # what is wrong with the test set shows before the training
         runner.train()

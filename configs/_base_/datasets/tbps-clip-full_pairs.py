@@ -4,7 +4,11 @@ strong = [
     dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
     dict(
         type='RandomApply',
-        transforms=dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+        transforms=[
+            dict(type='NumpyToPIL', to_rgb=True),
+            dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+            dict(type='PILToNumpy', to_bgr=True),
+        ],
         prob=0.8,
     ),
     dict(type='RandomGrayscale', prob=0.2, keep_channels=True),

@@ -14,8 +14,8 @@ __all__ = ['LinearProjection']
 class LinearProjection(BaseModule):
     """One linear layer, which starts Kaiming-normal (He et al., ICCV 2015) over its outputs, with bias 0.
 
-    The deviation is ``sqrt(2 / out_channels)`` at any length of the features, as in the public code of CM-MoCo and of its
-    baseline (Han et al., BMVC 2021): 0.088 for 256, some times more than torch's default.
+    The deviation is ``sqrt(2 / out_channels)`` at any length of the features, as in the public code of CM-MoCo and of
+    its baseline (Han et al., BMVC 2021): 0.088 for 256, some times more than torch's default.
 
     Args:
         in_channels: Length of the features.
