@@ -26,13 +26,13 @@ RECIPES = {
     'clip/clip_vit-b16_1xb64-60e_cuhk-pedes.py': 'irra',
     'irra/irra_vit-b16_1xb64-60e_cuhk-pedes.py': 'irra',
     'irra/irra_vit-b16_1xb64-60e_cuhk-pedes-published.py': 'irra',
-    'irra/irra-cm-moco_vit-b16_1xb64-60e_cuhk-pedes.py': 'irra',
+    'irra/irra_vit-b16-cm-moco_1xb64-60e_cuhk-pedes.py': 'irra',
     'rde/rde_vit-b16_1xb64-60e_cuhk-pedes.py': 'rde',
     'rde/rde_vit-b16_1xb64-60e_cuhk-pedes-published.py': 'rde',
-    'rde/rde-cm-moco_vit-b16_1xb64-60e_cuhk-pedes.py': 'rde',
+    'rde/rde_vit-b16-cm-moco_1xb64-60e_cuhk-pedes.py': 'rde',
     'tbps_clip/tbps-clip-simplified_vit-b16_4xb80-5e_cuhk-pedes.py': 'tbps-clip',
     'tbps_clip/tbps-clip-full_vit-b16_4xb80-5e_cuhk-pedes.py': 'tbps-clip',
-    'tbps_clip/tbps-clip-full-cm-moco_vit-b16_4xb80-5e_cuhk-pedes.py': 'tbps-clip',
+    'tbps_clip/tbps-clip-full_vit-b16-cm-moco_4xb80-5e_cuhk-pedes.py': 'tbps-clip',
 }
 # Those whose encoders differ.
 ENCODERS = [

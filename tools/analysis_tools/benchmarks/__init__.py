@@ -13,5 +13,6 @@ COMMANDS = {
     'growth': 'time and memory of ranking and re-ranking as the gallery grows',
     'search': 'indexes of the search: build time, memory, recall, latency',
     'indexing': "a gallery of images against open_clip's own loop",
+    'recipes': 'training steps of the recipes on towers of CLIP, as ratios to plain InfoNCE',
     'step': 'training step of CM-MoCo with the full CLIP ResNet-50, on the CPU',
 }
