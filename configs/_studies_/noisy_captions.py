@@ -20,14 +20,13 @@ def _small(data: dict, epochs: int, **training: dict) -> dict:
 
 
 def _variants(rate: int) -> dict:
-    """One share of wrong captions: plain contrast, and RDE without and with its consensus."""
+    """One share of wrong captions: RDE without and with its consensus."""
     noise = _small(_few, 5, caption_noise=dict(rate=rate / 100)) if rate else _small(_few, 5)
     # The published settings above 40 % of noise.
     thorough = dict(max_iter=100, tol=1e-4, reg_covar=1e-6) if rate > 40 else {}
     hooks = [dict(type='ConsensusDivisionHook', **thorough)]
     start = dict(start='warm')
     return {
-        f'InfoNCE, {rate} %': dict(base='clip', changes=noise, **start),
         f'RDE without consensus, {rate} %': dict(base='rde', changes={**noise, 'custom_hooks': []}, **start),
         f'RDE, {rate} %': dict(
             base='rde', changes={**noise, 'custom_hooks': hooks}, against=f'RDE without consensus, {rate} %', **start
