@@ -96,7 +96,7 @@ def train_and_predict(model_json, optim_json):
     with torch.no_grad():
         (prediction,) = model.test_step(batch_of(0))
     assert prediction.image_feat.shape == prediction.text_feats[0].shape
-    assert prediction.image_feat.shape in {(size,) for size in (128, 256, 512, 1536)}
+    assert prediction.image_feat.shape in {(size,) for size in (128, 256, 384, 512, 1536)}
 
 
 @pytest.mark.parametrize('leaf', LEAVES + VARIANTS)
