@@ -30,16 +30,16 @@ _sets = {'identity': _identity, 'alignment': _alignment, 'both': {**_identity, *
 def _pair(name: str, heads: dict, changes: dict, weight: float = 1.0, **queue: float) -> dict:
     """A loss set without and with CM-MoCo, from the same warm streams."""
     contrastive = dict(type='ContrastiveHead', temperature=0.07, loss_weight=weight)
-    with_keys = dict(
-        queue=dict(size=queue.get('size', 1024)),
-        momentum=queue.get('momentum', 0.99),
-        heads=dict(_delete_=True, **heads, contrastive=contrastive),
-    )
+    with_keys = {
+        'model.queue.size': queue.get('size', 1024),
+        'model.momentum': queue.get('momentum', 0.99),
+        'model.heads': dict(_delete_=True, **heads, contrastive=contrastive),
+    }
     hooks = [dict(type='MomentumUpdateHook'), dict(type='QueueUpdateHook'), dict(type='QueueStatusHook')]
     return {
         name: dict(base='baseline', start='warm', changes={**changes, 'model.heads': dict(_delete_=True, **heads)}),
         f'{name} + CM-MoCo': dict(
-            base='cm_moco', start='warm', against=name, changes={**changes, 'model': with_keys, 'custom_hooks': hooks}
+            base='cm_moco', start='warm', against=name, changes={**changes, **with_keys, 'custom_hooks': hooks}
         ),
     }
 
