@@ -15,9 +15,11 @@ from stand_ins import small_run, write_persons
 from mmtbps import apis
 from mmtbps.apis.reports.writer import write_report
 from mmtbps.converters import convert_file, revert_file
+from mmtbps.converters.towers import Options
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.deploy import ONNXEncoder, export_onnx
 from mmtbps.evaluation import load_features
+from mmtbps.registry import MODELS
 from mmtbps.search import ModelEncoder, Searcher, compute_saliency, extract_shards, list_gallery, read_shard_set
 
 CAPTIONS = ['A woman in a red coat with a white bag.', 'She walks.']
@@ -152,3 +154,47 @@ def test_the_checkpoint_leaves_in_the_layout_of_the_public_code_and_comes_back(t
         image = str(next(Path(trained.data / 'imgs' / 'test').iterdir()))
         torch.testing.assert_close(back.encode_images([image]), encoder.encode_images([image]), rtol=0, atol=1e-5)
     torch.testing.assert_close(back.encode_texts(CAPTIONS), encoder.encode_texts(CAPTIONS), rtol=0, atol=1e-5)
+
+
+STARTED = {
+    'irra/irra_vit-b16-nam_1xb128-60e_cuhk-pedes.py': ('base_model.', (64, 32)),
+    'rde/rde_vit-b16-ham_1xb128-60e_cuhk-pedes.py': ('base_model.', (64, 32)),
+    # IRRA from TBPS-CLIP, whose positions are those of a square: one line on the leaf.
+    'irra/irra_vit-b16_1xb64-60e_cuhk-pedes.py': ('encode_text.', (64, 64)),
+}
+
+
+@pytest.mark.usefixtures('unformatted_configs')
+@pytest.mark.parametrize('leaf', STARTED)
+def test_a_recipe_starts_from_published_towers(leaf, data, tmp_path):
+    """Of the shape of NAM, HAM and TBPS-CLIP, converted; classifiers and selection layers start anew."""
+    prefix, size = STARTED[leaf]
+    cfg = shrunk(leaf, data)
+    torch.manual_seed(3)
+    image = MODELS.build(dict(cfg.model.image_stream.backbone, input_size=size))
+    text = MODELS.build(cfg.model.text_stream.backbone)
+    towers = {f'{"base_model." if prefix == "base_model." else ""}visual.': image, prefix: text}
+    public = {
+        start + name: value
+        for start, tower in towers.items()
+        for name, value in tower.state_dict().items()
+        if name not in ('positional_grid', 'quick_gelu', 'attn_mask')
+    }
+    torch.save(dict(model=public), tmp_path / 'published.pth')
+    convert_file(tmp_path / 'published.pth', tmp_path / 'towers.pth', options=Options(input_size=size))
+    assert leaf.endswith('1xb64-60e_cuhk-pedes.py') or cfg.load_from in ('nam', 'ham')
+    cfg.merge_from_dict({'load_from': str(tmp_path / 'towers.pth'), 'optim_wrapper.optimizer.lr': 0.0})
+    cfg.merge_from_dict({'model.image_stream.backbone.input_size': (64, 32)})
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        resize = loader.dataset.pipeline[1]
+        resize.update(dict(size=(64, 32)) if resize.type == 'ResizeFlipCrop' else dict(scale=(32, 64)))
+    cfg.work_dir, cfg.experiment_name = str(tmp_path / 'run'), f'start_{next(number)}'
+    apis.train(cfg)
+
+    state = load_checkpoint_file(tmp_path / 'run' / 'epoch_1.pth')['state_dict']
+    for name, value in text.state_dict().items():
+        torch.testing.assert_close(state[f'text_stream.backbone.{name}'], value, msg=name)
+    for name, value in image.state_dict().items():
+        if 'position' not in name:
+            torch.testing.assert_close(state[f'image_stream.backbone.{name}'], value, msg=name)
+    assert state['image_stream.backbone.positional_embedding'].shape == (1 + 4 * 2, 64)
