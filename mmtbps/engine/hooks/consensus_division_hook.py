@@ -124,7 +124,7 @@ class ConsensusDivisionHook(Hook):
         clean = [is_clean(clean_probabilities(row[shown], **self.settings)) for row in losses]
         generator = torch.Generator().manual_seed(self.seed + (runner.epoch << 32))
         weights = torch.ones(len(shown))
-        weights[shown] = divide(*clean, generator)
+        weights[shown] = divide(clean[0], clean[1], generator)
         both, neither = (clean[0] & clean[1]).double().mean(), (~clean[0] & ~clean[1]).double().mean()
         runner.logger.info(
             f'Consensus division: {100 * both:.1f} % of {int(shown.sum())} pairs are clean for both heads, '

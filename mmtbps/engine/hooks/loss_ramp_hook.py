@@ -42,12 +42,13 @@ class LossRampHook(Hook):
         if self.head not in heads:
             raise ValueError(f'LossRampHook: the retriever has no head {self.head!r}, only {sorted(heads)}')
         self._ramped = heads[self.head]
-        self._value = getattr(self._ramped, self.setting, None)
-        if isinstance(self._value, bool) or not isinstance(self._value, int | float):
+        value = getattr(self._ramped, self.setting, None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(
                 f'LossRampHook: setting={self.setting!r} is no number of the head {self.head!r}, a '
                 f'{type(self._ramped).__name__}'
             )
+        self._value = value
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Set the number of the next iteration."""

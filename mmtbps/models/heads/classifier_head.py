@@ -44,5 +44,5 @@ class ClassifierHead(BaseHead):
     ) -> None:
         super().__init__(loss_weight, init_cfg)
         self.num_classes = resolved_size(self, 'num_classes', num_classes)
-        self.projection = nn.Parameter(torch.empty(in_channels, num_classes))
+        self.projection = nn.Parameter(torch.empty(in_channels, self.num_classes))
         nn.init.xavier_uniform_(self.projection)

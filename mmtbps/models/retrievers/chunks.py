@@ -1,5 +1,7 @@
 """A large batch through a stream in chunks, with the memory of one chunk."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,7 +36,7 @@ def refuse_batch_norm(stream: nn.Module, name: str) -> None:
             )
 
 
-def in_chunks(stream: nn.Module, size: int | None, *inputs: Tensor, **request: bool) -> Tensor | TokenFeatures:
+def in_chunks(stream: Callable[..., Any], size: int | None, *inputs: Tensor, **request: bool) -> Tensor | TokenFeatures:
     """Run a stream over a batch, chunk by chunk if it is larger than a chunk (GradCache; Gao et al., 2021).
 
     Each chunk is computed again in the backward pass, with the same random numbers, so that the activations of one
@@ -53,7 +55,8 @@ def in_chunks(stream: nn.Module, size: int | None, *inputs: Tensor, **request: b
     if size is None or len(inputs[0]) <= size or not torch.is_grad_enabled():
         return stream(*inputs, **request)
     chunks = zip(*(part.split(size) for part in inputs), strict=True)
-    return _join([checkpoint(stream, *chunk, use_reentrant=False, **request) for chunk in chunks])
+    run = partial(stream, **request)
+    return _join([checkpoint(run, *chunk, use_reentrant=False) for chunk in chunks])
 
 
 def _join(parts: list[Any]) -> Tensor | TokenFeatures:

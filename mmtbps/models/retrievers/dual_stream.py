@@ -1,6 +1,6 @@
 """Baseline retriever: one stream per modality."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -230,6 +230,8 @@ class DualStreamRetriever(BaseModel):
         inputs = ('images', 'tokens', 'lengths')
         result = BaseDataElement(**{name: value for name, value in view.items() if name not in inputs})
         request = self._request(f'{path}.tokens')
+        given: tuple[Any, ...]
+        encode: Callable[..., Tensor]
         if 'images' in view:
             kind, given, encode = 'image', (view['images'],), self.encode_image
         elif 'tokens' in view:
