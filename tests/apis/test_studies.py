@@ -17,6 +17,7 @@ from mmengine.logging import HistoryBuffer
 import mmtbps
 from mmtbps.apis.studies import Study, execution, format_table, run_study, summarise
 from mmtbps.apis.studies.plot import draw_study
+from mmtbps.apis.studies.report import format_difference
 
 CONFIGS = Path(mmtbps.__file__).parents[1] / 'configs'
 # Writes what tools/train.py would; the metric is a function of config and seed, and the threads are noted.
@@ -228,3 +229,56 @@ def test_studies_of_the_paper_run_on_cuhk_pedes(name):
         variant.config[f'{split}_dataloader'].dataset for variant in study.variants for split in ('train', 'test')
     ]
     assert {(dataset.type, dataset.data_root) for dataset in datasets} == {('CUHKPEDES', 'data/cuhk_pedes')}
+
+
+STAGES = """
+stages = dict(small=dict(warm=dict(base='leaf', changes=dict(score=3)), idle=dict(base='leaf')))
+variants['small']['high'].update(start='warm', against='low')
+"""
+
+
+@pytest.fixture
+def staged(study_file):
+    study_file.write_text(STUDY + STAGES)
+    (study_file.parent / 'base.py').write_text(
+        (study_file.parent / 'base.py').read_text() + 'train_cfg = dict(max_epochs=1)\nload_from = None\n'
+    )
+    return study_file
+
+
+def test_a_variant_starts_where_its_stage_ended(staged, tmp_path):
+    study = Study.fromfile(staged)
+    assert [stage.name for stage in study.stages] == ['warm']
+    runs = run_study(study, tmp_path / 'work')
+    stages = study.stage_runs(tmp_path / 'work')
+    assert [starts(run) for run in (*stages, *runs)] == ['1'] * (3 + 9)
+    for run in runs:
+        start = Config.fromfile(run.config_file).load_from
+        expected = tmp_path / 'work' / 'stages' / 'warm' / f'seed_{run.seed}' / 'epoch_1.pth'
+        assert start == (str(expected) if run.variant.name == 'high' else None)
+        assert run.variant.name != 'high' or expected.is_file()
+    assert len(summarise(study, runs)) == 3
+
+
+def test_a_stage_that_no_variant_starts_from_is_not_trained(staged):
+    assert not Study.fromfile(staged, only='low').stages
+
+
+def test_paired_differences_are_those_of_the_seeds(staged, tmp_path):
+    study = Study.fromfile(staged)
+    runs = run_study(study, tmp_path / 'work')
+    summaries = summarise(study, runs)
+    low, high, _ = summaries
+    np.testing.assert_array_equal(high.differences(low, 'R@1'), [20, 20, 20])
+    table = format_table(study, summaries)
+    assert '| the high one - low | +20.0 [+20.0, +20.0], 3 of 3 > 0 |' in table
+    assert format_difference(np.array([1.0])) == 'none yet'
+    # Student's t with two degrees of freedom: 4.303 standard errors.
+    assert format_difference(np.array([-1.0, 1.0, 3.0])) == '+1.0 [-4.0, +6.0], 2 of 3 > 0'
+
+
+@pytest.mark.parametrize(('key', 'name'), [('start', 'hot'), ('against', 'lowest')])
+def test_a_stage_or_variant_that_is_not_there_is_named(staged, key, name):
+    staged.write_text(staged.read_text() + f"variants['small']['other'].update({key}='{name}')\n")
+    with pytest.raises(ValueError, match=rf"variant 'other': {key}: there is no '{name}'; choose from"):
+        Study.fromfile(staged)
