@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmtbps.core.checks import positive
 from mmtbps.core.images import read_image
+from mmtbps.visualization import draw_text
 from mmtbps.visualization.ranked_list import render, show_person
 
 from .encoders.model_encoder import ModelEncoder, prepare_images
@@ -113,12 +114,12 @@ def draw_saliency(
     columns = 1 + len(maps)
     text = '\n'.join(textwrap.wrap(sentence, width=16 * columns))
     figure = Figure(figsize=(1.4 * columns, 4.3 + 0.2 * text.count('\n')), dpi=100, layout='constrained')
-    figure.suptitle(text, fontsize=9, x=0.01, ha='left')
+    draw_text(figure.suptitle, text, fontsize=9, x=0.01, ha='left')
     show_person(figure.add_subplot(1, columns, 1), picture)
     for number, (name, values) in enumerate(maps.items(), start=2):
         axes = figure.add_subplot(1, columns, number)
         show_person(axes, _overlay(picture, values))
-        axes.set_xlabel(name, fontsize=9)
+        draw_text(axes.set_xlabel, name, fontsize=9)
     return render(figure, out_file)
 
 

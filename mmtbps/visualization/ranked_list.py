@@ -17,6 +17,8 @@ from mmtbps.core.files import write_atomically
 from mmtbps.core.images import read_image
 from mmtbps.evaluation import Features, load_features
 
+from .text import draw_text
+
 __all__ = ['RankedList', 'draw_ranked_lists', 'draw_ranking', 'rank_examples', 'render', 'show_person']
 
 _MATCH, _MISMATCH, _NEUTRAL = '#1a9850', '#d73027', '#606060'
@@ -80,7 +82,7 @@ def draw_ranking(
     columns = len(images) + offset
     text = '\n'.join(textwrap.wrap(caption, width=14 * columns))
     figure = Figure(figsize=(1.1 * columns, 3.3 + 0.2 * text.count('\n')), dpi=100, layout='constrained')
-    figure.suptitle(text, fontsize=10, x=0.01, ha='left')
+    draw_text(figure.suptitle, text, fontsize=10, x=0.01, ha='left')
     if query_image is not None:
         _frame(figure.add_subplot(1, columns, 1), query_image, 'black', 'query')
     for index, (image, score) in enumerate(zip(images, scores, strict=True)):
@@ -94,7 +96,7 @@ def _frame(axes: Axes, image: str | np.ndarray, colour: str, label: str) -> None
     show_person(axes, image)
     for spine in axes.spines.values():
         spine.set(edgecolor=colour, linewidth=4)
-    axes.set_xlabel(label, fontsize=9, color=colour)
+    draw_text(axes.set_xlabel, label, fontsize=9, color=colour)
 
 
 def show_person(axes: Axes, image: str | np.ndarray) -> None:

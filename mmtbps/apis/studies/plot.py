@@ -6,6 +6,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmtbps.visualization import draw_text
+
 from .definition import Study
 from .report import Summary
 
@@ -25,7 +27,7 @@ def draw_study(study: Study, summaries: Sequence[Summary], out_file: str | Path)
     size = (0.08 * longest + 2.6 * panels, 0.9 + 0.42 * len(summaries))
     figure = Figure(figsize=size, dpi=100, layout='constrained')
     FigureCanvasAgg(figure)
-    figure.suptitle(study.title, fontsize=10)
+    draw_text(figure.suptitle, study.title, fontsize=10)
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     for panel, metric in zip(axes, study.metrics, strict=True):
         for row, summary in enumerate(summaries):
@@ -33,7 +35,7 @@ def draw_study(study: Study, summaries: Sequence[Summary], out_file: str | Path)
             panel.plot(values, [row] * len(values), 'o', color='#4393c3', alpha=0.6, markersize=5)
             if len(values) > 1:
                 panel.errorbar(values.mean(), row, xerr=values.std(ddof=1), fmt='|', color='#053061', markersize=14)
-        panel.set_xlabel(metric, fontsize=9)
+        draw_text(panel.set_xlabel, metric, fontsize=9)
         panel.grid(axis='x', linewidth=0.4)
         panel.tick_params(labelsize=8)
     axes[0].set_yticks(range(len(summaries)), [summary.variant.label for summary in summaries])

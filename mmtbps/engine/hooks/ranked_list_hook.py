@@ -69,6 +69,7 @@ class RankedListHook(Hook):
         self.interval = interval
         self.num_queries = num_queries
         self.topk = topk
+        self._failed = False
         self.gatherer = _Gatherer(collect_device, collect_dir=collect_dir)
 
     def before_run(self, runner: Runner) -> None:
@@ -108,7 +109,19 @@ class RankedListHook(Hook):
             return
         self.gatherer.evaluate(len(runner.val_dataloader.dataset))
         features = self.gatherer.take()
-        for found in rank_examples(features, self.num_queries, self.topk) if features is not None else ():
+        if features is None:
+            return
+        try:
+            self._draw(runner, features)
+        except Exception as error:  # a picture is not worth a training
+            if not self._failed:
+                runner.logger.warning(
+                    f'RankedListHook: a ranked list could not be drawn ({error!r}); training goes on.'
+                )
+            self._failed = True
+
+    def _draw(self, runner: Runner, features: Features) -> None:
+        for found in rank_examples(features, self.num_queries, self.topk):
             runner.visualizer.add_ranked_list(
                 f'ranked_list_{found.row:05d}', found.caption, found.images, found.scores,
                 matches=found.matches, person_ids=found.person_ids, step=runner.epoch,
