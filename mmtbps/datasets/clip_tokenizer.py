@@ -1,5 +1,6 @@
 """CLIP's byte-pair encoding."""
 
+import warnings
 from functools import lru_cache
 
 from open_clip.tokenizer import SimpleTokenizer
@@ -10,6 +11,7 @@ from mmtbps.registry import TOKENIZER
 
 from .caption_cleaning import CAPTION_CLEANINGS
 from .tokenizers import Tokenizer
+from .unicode_text import without_invisible
 
 __all__ = ['CLIPTokenizer']
 
@@ -75,7 +77,16 @@ class CLIPTokenizer(Tokenizer):
             Ids of start, BPE tokens and end: between 2 and ``context_length`` ids, not padded.
         """
         encoding = _encoding()
-        tokens = encoding.encode(self.clean(text))[: self.context_length - 2]
+        tokens = encoding.encode(self.clean(text))
+        most = self.context_length - 2
+        if len(tokens) > most:
+            # The same text each time, which Python shows once.
+            warnings.warn(
+                f'A caption has more than {most} tokens and is cut there (context_length={self.context_length}); '
+                'further ones are not mentioned.',
+                stacklevel=2,
+            )
+        tokens = tokens[:most]
         return [encoding.sot_token_id, *tokens, encoding.eot_token_id]
 
     @property
@@ -89,7 +100,8 @@ class CLIPTokenizer(Tokenizer):
         return _encoding().sot_token_id - 1
 
     def clean(self, text: str) -> str:
-        """Clean a sentence by the rule of ``cleaning``."""
+        """Remove characters without a width, and clean a sentence by the rule of ``cleaning``."""
+        text = without_invisible(text)
         return text if self.cleaning is None else CAPTION_CLEANINGS[self.cleaning](text)
 
     def __repr__(self) -> str:

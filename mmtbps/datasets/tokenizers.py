@@ -1,6 +1,7 @@
 """Tokenizers: they convert sentences to the integer ids that a text stream reads."""
 
 import string
+import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,8 @@ from itertools import chain
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import positive
 from mmtbps.registry import TOKENIZER
+
+from .unicode_text import plain_characters
 
 __all__ = ['Tokenizer', 'WordTokenizer']
 
@@ -72,6 +75,7 @@ class WordTokenizer(Tokenizer):
     """Tokenizer of words: lower case, without ASCII punctuation, split on white space.
 
     These are the ``processed_tokens`` that CUHK-PEDES (Li et al., CVPR 2017) publishes; "t-shirt" becomes "tshirt".
+    Punctuation beyond ASCII is treated as its ASCII kin, see :func:`~mmtbps.datasets.unicode_text.plain_characters`.
     The ids are ``<pad>`` (0), ``<unk>`` (1), then the words of the training captions by decreasing count, ties in
     alphabetical order, so that ids do not depend on the order of the captions. No word can equal one of the two special
     entries, since angle brackets are punctuation.
@@ -117,7 +121,7 @@ class WordTokenizer(Tokenizer):
         Returns:
             The words in order, not cut; none if the text consists of punctuation and white space.
         """
-        return text.lower().translate(_DELETE_PUNCTUATION).split()
+        return plain_characters(text).lower().translate(_DELETE_PUNCTUATION).split()
 
     def encode(self, text: str) -> list[int]:
         """Convert a sentence to word ids.
@@ -143,7 +147,15 @@ class WordTokenizer(Tokenizer):
         Raises:
             ValueError: If the tokenizer has another vocabulary already.
         """
-        counts = Counter(chain.from_iterable(map(self.tokenize, captions)))
+        sentences = [self.tokenize(caption) for caption in captions]
+        cut = sum(len(words) > self.max_length for words in sentences)
+        if cut:
+            warnings.warn(
+                f'{cut} of {len(sentences)} captions have more than {self.max_length} words and are cut there '
+                '(tokenizer.max_length).',
+                stacklevel=2,
+            )
+        counts = Counter(chain.from_iterable(sentences))
         words = sorted((word for word in counts if counts[word] >= self.min_count), key=lambda w: (-counts[w], w))
         self.set_vocabulary([self.pad_token, self.unk_token, *words])
 

@@ -1,0 +1,74 @@
+"""A sentence means the same however it is typed."""
+
+import string
+import unicodedata
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmtbps.datasets import CLIPTokenizer, WordTokenizer
+from mmtbps.datasets.unicode_text import plain_characters, without_invisible
+
+TYPED = {
+    'full-width comma and stop': 'a red coat\uff0cblack pants and white shoes\u3002',
+    'ideographic comma': 'a red coat\u3001black pants and white shoes.',
+    'full-width letters': 'a \uff52\uff45\uff44 coat, black pants and white shoes.',
+    'curly quotes': 'a \u201cred\u201d coat, black pants and \u2018white\u2019 shoes.',
+    'zero-width space': 'a red\u200b coat, black\u200bpants and white shoes.',
+    'zero-width joiner': 'a red coat, bl\u200dack pants and white shoes.',
+    'soft hyphen': 'a red coat, black pants and white sh\u00adoes.',
+    'no-break space': 'a red\u00a0coat, black\u202fpants and white\u3000shoes.',
+    'byte order mark': '\ufeffa red coat, black pants and white shoes.',
+    'ellipsis': 'a red coat\u2026black pants and white shoes\u2026',
+    'dashes': 'a red coat\u2014black pants\u2013and white shoes',
+    'bullet and emoji': '\u2022 a red coat \U0001f9e5 black pants\U0001f456and white shoes',
+}
+
+
+@pytest.mark.parametrize('name', TYPED)
+def test_words_are_those_of_the_sentence_in_ascii(name):
+    expected = ['a', 'red', 'coat', 'black', 'pants', 'and', 'white', 'shoes']
+    assert WordTokenizer().tokenize(TYPED[name]) == expected
+
+
+def test_apostrophes_and_hyphens_stay_inside_words():
+    tokenize = WordTokenizer().tokenize
+    assert tokenize('the man\u2019s T\u2011shirt') == tokenize("the man's T-shirt") == ['the', 'mans', 'tshirt']
+
+
+@given(st.text(alphabet=string.printable))
+def test_ascii_is_untouched(text):
+    assert plain_characters(text) == without_invisible(text) == text
+
+
+@given(st.text(alphabet=st.characters(categories=['Ll', 'Lu', 'Lo', 'Nd'])))
+def test_letters_and_digits_stay_but_for_their_width(text):
+    assert plain_characters(text) == unicodedata.normalize('NFKC', text)
+
+
+@given(st.text())
+def test_no_punctuation_of_other_scripts_is_left(text):
+    """But for what compatibility forms of letters and digits are made of."""
+    words = ''.join(c for c in text if unicodedata.category(c)[0] in 'PSZC')
+    assert plain_characters(words).isascii()
+
+
+def test_accents_stay():
+    assert WordTokenizer().tokenize('Caf\u00e9-Besucher, na\u00efve') == ['caf\u00e9besucher', 'na\u00efve']
+
+
+def test_clip_does_not_see_invisible_characters():
+    tokenizer = CLIPTokenizer()
+    assert tokenizer.encode('\ufeffa red\u200b co\u200dat') == tokenizer.encode('a red coat')
+
+
+def test_captions_that_are_cut_are_counted():
+    with pytest.warns(UserWarning, match='1 of 2 captions have more than 3 words and are cut there'):
+        WordTokenizer(max_length=3).fit(['a man in red', 'a man'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        WordTokenizer(max_length=4).fit(['a man in red', 'a man'])
+    with pytest.warns(UserWarning, match='A caption has more than 3 tokens and is cut there'):
+        assert len(CLIPTokenizer(context_length=5).encode('a man in red')) == 5
