@@ -14,6 +14,7 @@ from mmtbps.core.json_text import parse_json
 __all__ = [
     'SPLITS',
     'ImageEntry',
+    'alike_identities',
     'back_translations',
     'check_split',
     'conflicts',
@@ -21,6 +22,7 @@ __all__ = [
     'load_json',
     'merge_images',
     'missing_images',
+    'mixed_identities',
     'parse_entry',
     'read_text',
     'relative_path',
@@ -179,6 +181,46 @@ def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:
                 f'{first.where} and {entry.where}: the image {entry.img_path!r:.200} shows person '
                 f'{first.person_id!r:.80} and person {entry.person_id!r:.80}. Correct one of them'
             )
+
+
+def mixed_identities(entries: Iterable[ImageEntry]) -> Iterator[str]:
+    """Find identities that are a number in one place and a text in another, which would be two persons.
+
+    Args:
+        entries: Entries of any splits.
+
+    Yields:
+        A message for every identity of both kinds, with the first entry of each.
+    """
+    first: dict[str, ImageEntry] = {}
+    told = set()
+    for entry in entries:
+        written = str(entry.person_id)
+        other = first.setdefault(written, entry)
+        if type(other.person_id) is not type(entry.person_id) and written not in told:
+            told.add(written)
+            yield (
+                f'{other.where} and {entry.where}: the person is {other.person_id!r} in one and {entry.person_id!r} in '
+                'the other, a number and a text, which would be two persons. Write the identities of all splits as one '
+                'or the other'
+            )
+
+
+def alike_identities(entries: Iterable[ImageEntry]) -> list[str]:
+    """List identities that differ in how a number is written, such as '3', '03' and '3.0'.
+
+    Args:
+        entries: Entries of any splits.
+
+    Returns:
+        One text for each number, with its spellings.
+    """
+    spellings: dict[float, dict[str, None]] = {}
+    for entry in entries:
+        written = str(entry.person_id)
+        if re.fullmatch(r'[+-]?[0-9]{1,300}(\.[0-9]{1,300})?', written):
+            spellings.setdefault(float(written), {})[written] = None
+    return [', '.join(map(repr, written)) for written in spellings.values() if len(written) > 1]
 
 
 def merge_images(entries: Sequence[ImageEntry]) -> list[ImageEntry]:

@@ -222,6 +222,8 @@ class TBPSDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Read the split and create its items; a training set also fits its tokenizer."""
         entries = self.read_entries()
+        for message in annotation.mixed_identities(entries):
+            raise self.annotation_error(message)
         chosen = [entry for entry in entries if entry.split == self.split]
         if not chosen:
             found = sorted({entry.split for entry in entries})

@@ -16,7 +16,15 @@ from terminaltables import AsciiTable
 from mmtbps.core.images import require_pixels
 from mmtbps.registry import DATASETS
 
-from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
+from .annotation import (
+    SPLITS,
+    ImageEntry,
+    alike_identities,
+    conflicts,
+    missing_images,
+    mixed_identities,
+    sort_ids,
+)
 from .base import TBPSDataset
 
 __all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
@@ -29,6 +37,7 @@ _FAULTS = {
 _REMARKS = {
     'images_in_several_splits': 'images in more than one split',
     'persons_in_several_splits': 'persons in more than one split',
+    'alike_identities': 'persons whose identities are the same number',
     'captions_of_several_persons': 'captions that several persons share',
     'blank_captions': 'images with blank captions or none',
     'non_ascii_captions': 'captions with characters beyond ASCII',
@@ -46,8 +55,8 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         A dictionary for ``json.dump``. 'source' names the data; 'splits' maps each split to its numbers of
         'identities', 'images' and 'captions' and to the 'published' ones (or None); 'broken' says whether there are
         faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks need not be faults:
-        'images_in_several_splits', 'persons_in_several_splits', 'captions_of_several_persons', 'blank_captions',
-        'non_ascii_captions'.
+        'images_in_several_splits', 'persons_in_several_splits', 'alike_identities', 'captions_of_several_persons',
+        'blank_captions', 'non_ascii_captions'.
     """
     folder = dataset.data_prefix['img_path']
     report: dict[str, Any] = {
@@ -56,7 +65,9 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         **{key: [] for key in (*_FAULTS, *_REMARKS)},
     }
     entries, report['annotation_errors'] = dataset.check_entries()
-    report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in conflicts(entries)]
+    for find in (conflicts, mixed_identities):
+        report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in find(entries)]
+    report['alike_identities'] = alike_identities(entries)
     paths = list(dict.fromkeys(entry.img_path for entry in entries))
     report['missing_images'] = missing_images(folder, paths)
     absent = set(report['missing_images'])
