@@ -18,6 +18,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine)')
     parser.add_argument('--port', type=int, help='port to listen on (default: the first free one from 7860)')
     parser.add_argument(
+        '--root-path', metavar='PATH', help='path below which a reverse proxy shows the page, such as /find'
+    )
+    parser.add_argument(
         '--examples', nargs='*', default=EXAMPLES, metavar='SENTENCE', help='sentences offered for a click'
     )
     parser.add_argument('--read-only', action='store_true', help='do not let visitors add images')
@@ -48,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     limits = None if args.read_only else UploadLimits(megabytes=args.max_megabytes, files=args.max_files)
     checkpoint = require_named(args.model)[1] if args.model else args.checkpoint
     galleries = Galleries.load(args.galleries, checkpoint, args.device, limits, args.index_options, args.trust)
-    serve(galleries, args.host, args.port, args.examples)
+    serve(galleries, args.host, args.port, args.examples, args.root_path)
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
+from mmtbps.engine.loaders import check_batch_size, require_batches
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
 from mmtbps.zoo import weights_named
@@ -40,6 +41,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     load_files_safely()
     check_config(cfg)
+    check_batch_size(cfg)
     _drop_removed_hooks(cfg)
     _choose_constructor(cfg)
     resolve_data_sizes(cfg, dataset_meta)
@@ -98,6 +100,7 @@ def train(cfg: Config) -> dict[str, float]:
     note = _find_checkpoint(cfg)
     with sole_run(cfg.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
         runner = build_runner(cfg)
+        require_batches(runner)
         for sentence in (note, note_on_batch_size(runner)):
             if sentence:
                 runner.logger.warning(sentence)

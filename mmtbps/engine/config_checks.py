@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import Registry
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from mmtbps import registry
 from mmtbps.data_configs import registered
@@ -43,6 +43,8 @@ _CLOSED_DICTS = {
 }
 # Keys this similar to a known one are taken for misspelt; variables of a config have other names.
 _CUTOFF = 0.8
+# What the builders of optimizers give, not the config.
+_GIVEN = {'type', 'params'}
 
 
 def check_config(cfg: Config) -> None:
@@ -66,13 +68,54 @@ def check_config(cfg: Config) -> None:
     for path, known in _CLOSED_DICTS.items():
         unknown = [key for key in _node(cfg, path) if key not in known]
         faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]
+    faults += _near_misses('train_cfg', _node(cfg, 'train_cfg'), _train_arguments(cfg))
     for path, component in _components('', cfg):
+        faults += _unknown_type(path, component['type'])
         known = _arguments(component['type'])
         misses = list(_near_misses(path, component, known))
+        misses = misses or list(_foreign_to_optimizer(path, component, known))
         faults += misses or _inherited_from_another_data_set(path, component, known)
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
         raise ValueError(f'Config keys that nothing reads{source}: ' + '; '.join(dict.fromkeys(faults)))
+
+
+def _train_arguments(cfg: Config) -> set[str]:
+    """Names of what the training loop of a config takes; MMEngine's own loops unless it names another."""
+    named = _node(cfg, 'train_cfg').get('type')
+    loops = (EpochBasedTrainLoop, IterBasedTrainLoop) if named is None else ()
+    own = {name for loop in loops for name in inspect.signature(loop.__init__).parameters}
+    return own | {'by_epoch', 'type'} if own else set()
+
+
+def _unknown_type(path: str, name: Any) -> Iterator[str]:
+    """A type that no registry has, while one has nearly the same name."""
+    if not isinstance(name, str) or '.' in name:
+        return
+    nodes = [getattr(registry, node) for node in registry.__all__]
+    if any(_registered(node, name) is not None for node in nodes):
+        return
+    names = {other for node in nodes for other in _names(node)}
+    close = difflib.get_close_matches(name, names, n=1, cutoff=_CUTOFF)
+    if close:
+        yield f'{path}.type={name!r} is unknown, did you mean {close[0]!r}?'
+
+
+def _names(node: Registry | None) -> Iterator[str]:
+    """Names that a registry and its parents know."""
+    while node is not None:
+        node.import_from_location()
+        yield from node.module_dict
+        node = node.parent
+
+
+def _foreign_to_optimizer(path: str, component: dict, known: Collection[str]) -> Iterator[str]:
+    """Arguments that an optimizer does not take: they would be refused after the data are read."""
+    if path.endswith('optim_wrapper.optimizer') and known:
+        own = ', '.join(sorted(set(known) - _GIVEN))
+        for key in component:
+            if key not in known and not key.startswith('_'):
+                yield f'{path}.{key} is no argument of {component["type"]}; it has {own}'
 
 
 def _node(cfg: Config, path: str) -> Any:

@@ -49,7 +49,7 @@ def _family(character: str) -> str | None:
 @cache
 def _fonts() -> list[tuple[str, frozenset[int]]]:
     """The fonts of the machine and the characters that they have, the default one first."""
-    fonts = []
+    fonts: list[tuple[str, frozenset[int]]] = []
     for entry in sorted(font_manager.fontManager.ttflist, key=lambda entry: (entry.name != _DEFAULT, entry.name)):
         regular = entry.style == 'normal' and entry.weight in (400, 'normal', 'regular', 'book')
         # Colours are not drawn.

@@ -1,4 +1,5 @@
 import pytest
+from ladder_runs import CONFIGS
 from mmengine.config import Config
 
 from mmtbps.engine.config_checks import check_config
@@ -94,3 +95,30 @@ def test_imported_names_of_pure_python_configs_are_no_keys(tmp_path):
     with pytest.raises(ValueError, match=r'optim_wraper is unknown') as caught:
         check_config(Config.fromfile(tmp_path / 'lazy.py'))
     assert 'OptimWrapper is' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'train_cfg.max_epoch': 3}, r'train_cfg\.max_epoch is unknown, did you mean train_cfg\.max_epochs\?'),
+        ({'train_cfg.val_intervall': 3}, r'did you mean train_cfg\.val_interval\?'),
+        ({'model.text_stream.neck.type': 'BiGRUNek'}, r"neck\.type='BiGRUNek' is unknown, did you mean 'BiGRUNeck'\?"),
+        ({'model.type': 'DualStreamRetreiver'}, r"did you mean 'DualStreamRetriever'\?"),
+        ({'optim_wrapper.optimizer.type': 'Adamm'}, r"did you mean 'Adam"),
+        (
+            {'optim_wrapper.optimizer.learning_rate': 0.1},
+            r'optim_wrapper\.optimizer\.learning_rate is no argument of Adam; it has .*lr',
+        ),
+    ],
+)
+def test_what_would_be_found_late_is_found_first(changes, message):
+    cfg = Config.fromfile(CONFIGS / 'dual_stream/dual-stream_tiny_toypedes.py')
+    cfg.merge_from_dict(changes)
+    with pytest.raises(ValueError, match=message):
+        check_config(cfg)
+
+
+def test_loops_of_ones_own_and_variables_are_left_alone():
+    cfg = Config.fromfile(CONFIGS / 'dual_stream/dual-stream_tiny_toypedes.py')
+    cfg.merge_from_dict({'train_cfg.type': 'MyLoop', 'train_cfg.max_epoch': 3, 'my_variable': dict(_delete_=True)})
+    check_config(cfg)

@@ -24,6 +24,7 @@ def serve(
     host: str = '127.0.0.1',
     port: int | None = None,
     examples: Sequence[str] = EXAMPLES,
+    root_path: str | None = None,
 ) -> None:
     """Serve the page until the process receives SIGINT or SIGTERM.
 
@@ -35,18 +36,23 @@ def serve(
         host: Address to listen on. Defaults to ``'127.0.0.1'``: only this machine can open the page.
         port: Port to listen on. Defaults to None: the first free one from 7860.
         examples: Sentences offered for a click. Defaults to three in words that ToyPEDES and CUHK-PEDES share.
+        root_path: Path below which a reverse proxy shows the page, such as ``'/find'``. Defaults to None: what the
+            environment variable ``GRADIO_ROOT_PATH`` says, else none.
 
     Raises:
         ImportError: If Gradio is not installed.
         OSError: If the port is in use.
     """
     stopped = threading.Event()
+    root_path = root_path or os.environ.get('GRADIO_ROOT_PATH') or None
     with _own_folder(), _told_to_stop(stopped):
         build_page, launch_options = _page_builders()
         page = build_page(galleries, examples)
         options = launch_options(galleries.limits)
         try:
-            _, url, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **options)
+            _, url, _ = page.launch(
+                server_name=host, server_port=port, root_path=root_path, prevent_thread_lock=True, **options
+            )
             print(f'Open {url} in a browser; Ctrl-C ends it.', flush=True)
             if not host.startswith('127.') and host not in ('localhost', '::1'):
                 print('Everyone who reaches this machine can use the page: it asks for no password.', flush=True)
