@@ -124,7 +124,7 @@ class MaskedWordHead(BaseHead):
 
     def _attention_mask(self, mask: Tensor, words: Tensor) -> Tensor | None:
         """What keeps words (N, L, D) from attending to padding, (N * heads, L, L)."""
-        if self.legacy_padding or bool(mask.all()):
+        if self.legacy_padding:
             return None
         length = mask.shape[1]
         hidden = words.new_zeros(mask.shape).masked_fill(~mask, float('-inf'))
