@@ -46,7 +46,6 @@ class Recipe:
         image.update(arch=self.sizes['vision'], input_size=self.sizes['input_size'], quick_gelu=True, init_cfg=None)
         text.update(arch=self.sizes['text'], attn_drop=0.0, quick_gelu=True, init_cfg=None)
         wrapper.type = 'OptimWrapper'
-        wrapper.pop('dtype')
         wrapper.optimizer.fused = False
         if self.layout != 'tbps-clip':
             linear, cosine = cfg.param_scheduler

@@ -1,8 +1,7 @@
 # Warm-up by epoch: 0.1, 0.28, 0.46, 0.64, 0.82, then a cosine from 1 to 0 at epoch 60 (epochs from 0).
 optim_wrapper = dict(
-    # Autocast over fp32 weights; the authors train fp16 weights without a copy.
+    # bf16 autocast over fp32 weights; the authors train fp16 weights without a copy.
     type='AutocastOptimWrapper',
-    dtype='bfloat16',
     # The large eps is the authors'. The weight decay is an L2 term of the gradient.
     optimizer=dict(type='Adam', lr=1e-5, betas=(0.9, 0.999), eps=1e-3, weight_decay=4e-5, fused=True),
     constructor='GroupedOptimWrapperConstructor',

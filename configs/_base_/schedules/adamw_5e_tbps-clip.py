@@ -1,7 +1,6 @@
 # By iteration: linear from 1e-6 to 1e-4 over the first epoch, then a cosine to 5e-6.
 optim_wrapper = dict(
     type='AutocastOptimWrapper',
-    dtype='bfloat16',
     optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.02, fused=True),
     constructor='GroupedOptimWrapperConstructor',
     # Biases, norms and the class embedding do not decay.
