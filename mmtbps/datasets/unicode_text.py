@@ -34,7 +34,8 @@ def plain_characters(text: str) -> str:
     """
     if text.isascii():
         return text
-    return unicodedata.normalize('NFKC', ''.join(map(_plain, text)))
+    # Twice: a fraction such as one quarter is made of digits and a slash beyond ASCII.
+    return ''.join(map(_plain, unicodedata.normalize('NFKC', ''.join(map(_plain, text)))))
 
 
 def _plain(character: str) -> str:

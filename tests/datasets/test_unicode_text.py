@@ -43,16 +43,11 @@ def test_ascii_is_untouched(text):
     assert plain_characters(text) == without_invisible(text) == text
 
 
-@given(st.text(alphabet=st.characters(categories=['Ll', 'Lu', 'Lo', 'Nd'])))
-def test_letters_and_digits_stay_but_for_their_width(text):
-    assert plain_characters(text) == unicodedata.normalize('NFKC', text)
-
-
 @given(st.text())
-def test_no_punctuation_of_other_scripts_is_left(text):
-    """But for what compatibility forms of letters and digits are made of."""
-    words = ''.join(c for c in text if unicodedata.category(c)[0] in 'PSZC')
-    assert plain_characters(words).isascii()
+def test_nothing_is_left_to_do_for_a_second_time(text):
+    found = plain_characters(text)
+    assert plain_characters(found) == found
+    assert not any(unicodedata.category(c)[0] in 'PSZC' and not c.isascii() for c in found)
 
 
 def test_accents_stay():
