@@ -215,7 +215,7 @@ def test_figures_of_a_plain_evaluation(leaf, data_root, entries, words, tmp_path
     texts = text_features(gru, table, state, names[1], entries, words)
     with np.load(tmp_path / 'features.npz') as dumped:
         for name, expected in dict(image_feats=images, text_feats=texts).items():
-            np.testing.assert_allclose(dumped[name], expected, atol=1e-5 * expected.abs().max())
+            np.testing.assert_allclose(dumped[name], expected, atol=5e-5 * expected.abs().max())
     expected = recall(texts, images, entries)
     assert {name: figures[name] for name in expected} == pytest.approx(expected, abs=1e-10)
     assert 0 < expected['t2i/R@1'] < expected['t2i/R@10'] < 100
