@@ -4,14 +4,20 @@ import unicodedata
 
 __all__ = ['plain_characters', 'without_invisible']
 
-# Quotes and hyphens, whose ASCII kin may stand inside a word: the apostrophe and the hyphen.
-_INSIDE_WORDS = frozenset(
-    '\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}\N{SINGLE LOW-9 QUOTATION MARK}\N{PRIME}'
-    '\N{MODIFIER LETTER APOSTROPHE}\N{FULLWIDTH APOSTROPHE}\N{ACUTE ACCENT}'
-    '\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}'
-    '\N{DOUBLE PRIME}\N{FULLWIDTH QUOTATION MARK}'
-    '\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}'
-)
+# What may stand inside a word, where blanks would cut it.
+_KIN = {
+    **dict.fromkeys(
+        '\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}\N{SINGLE LOW-9 QUOTATION MARK}\N{PRIME}'
+        '\N{MODIFIER LETTER APOSTROPHE}\N{FULLWIDTH APOSTROPHE}\N{ACUTE ACCENT}',
+        "'",
+    ),
+    **dict.fromkeys(
+        '\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}\N{DOUBLE PRIME}'
+        '\N{FULLWIDTH QUOTATION MARK}',
+        '"',
+    ),
+    **dict.fromkeys('\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}', '-'),
+}
 _BREAKS = frozenset('\N{ZERO WIDTH SPACE}\N{WORD JOINER}')
 
 
@@ -19,7 +25,7 @@ def plain_characters(text: str) -> str:
     r"""Write a text with what ASCII has for its punctuation, symbols, blanks and full-width letters.
 
     ASCII text stays as it is, and so do letters with accents and other scripts. Curly quotes and hyphens become
-    apostrophes; commas, stops and symbols of other scripts, dashes, dots and emojis separate words as blanks do;
+    plain ones; commas, stops and symbols of other scripts, dashes, dots and emojis separate words as blanks do;
     characters without a width vanish.
 
     Args:
@@ -30,7 +36,7 @@ def plain_characters(text: str) -> str:
 
     Example:
         >>> plain_characters('a \u201cred\u201d coat\uff0c black T\u2011shirt\u2026')
-        "a 'red' coat  black T'shirt "
+        'a "red" coat  black T-shirt '
     """
     if text.isascii():
         return text
@@ -41,8 +47,8 @@ def plain_characters(text: str) -> str:
 def _plain(character: str) -> str:
     if character.isascii():
         return character
-    if character in _INSIDE_WORDS:
-        return "'"
+    if character in _KIN:
+        return _KIN[character]
     category = unicodedata.category(character)
     if category == 'Cf' and character not in _BREAKS:
         return ''

@@ -235,24 +235,16 @@ def test_views_that_nobody_needs_are_not_embedded():
 # Chunks of a large batch
 
 
-@pytest.mark.parametrize('dropout', [0.0, 0.3])
 @pytest.mark.parametrize('chunk_size', [1, 3, 8, 50])
-def test_chunks_give_the_losses_and_gradients_of_the_whole_batch(chunk_size, dropout):
-    """With dropout the draws differ from those of the whole batch, but forward and backward agree."""
-    batch = recipe_batch(8)
-    results = []
+def test_chunks_give_the_losses_and_gradients_of_the_whole_batch(chunk_size):
+    batch, results = recipe_batch(8), []
     for size in (None, chunk_size):
         model = build(chunk_size=size)
-        for block in model.text_stream.backbone.transformer.resblocks:
-            block.attn.dropout = dropout
-        torch.manual_seed(1)
         found = model.loss(**batch)
         sum(found.values()).backward()
         gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
         results.append((found, gradients))
-    if not dropout:
-        torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-12)
-    assert all(gradient.isfinite().all() for gradient in results[1][1].values())
+    torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-12)
 
 
 def test_what_is_drawn_in_a_chunk_is_drawn_again_in_the_backward_pass():

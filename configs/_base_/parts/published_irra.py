@@ -1,3 +1,5 @@
+_base_ = './published_pixels.py'
+
 # The public code of IRRA masks the caption itself, so that all losses see masked captions, and masked words attend to
 # the padding. Images are resized with Pillow.
 published = dict(
@@ -10,11 +12,5 @@ published_training = [
     dict(type='RandomErasingBox'),
     dict(type='TokenizeCaption'),
     dict(type='MaskTokens', in_place=True),
-    dict(type='PackTBPSInputs'),
-]
-published_images = [
-    dict(type='LoadPersonImage'),
-    dict(type='Resize', scale=(128, 384), backend='pillow'),
-    dict(type='TokenizeCaption'),
     dict(type='PackTBPSInputs'),
 ]

@@ -1,3 +1,5 @@
+_base_ = './published_pixels.py'
+
 # The batch norms of RDE's published runs stayed in evaluation mode. Images are resized with Pillow.
 published = dict(
     image_stream=dict(neck=dict(norm_eval=True)),
@@ -9,11 +11,5 @@ published_training = [
     dict(type='RandomErasingBox'),
     dict(type='TokenizeCaption'),
     dict(type='AugmentTokens'),
-    dict(type='PackTBPSInputs'),
-]
-published_images = [
-    dict(type='LoadPersonImage'),
-    dict(type='Resize', scale=(128, 384), backend='pillow'),
-    dict(type='TokenizeCaption'),
     dict(type='PackTBPSInputs'),
 ]

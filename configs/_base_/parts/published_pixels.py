@@ -1,4 +1,4 @@
-# The public code resizes with Pillow, in training and in evaluation.
+# The public codes resize with Pillow, in training and in evaluation: weights that saw its pixels need them again.
 published_training = [
     dict(type='LoadPersonImage'),
     dict(type='ResizeFlipCrop', size=(384, 128), padding=10, backend='pillow'),
