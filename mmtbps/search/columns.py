@@ -8,13 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from .filters import Condition, comparable
+from .facts import comparable, number_of, written
+from .filters import Condition
 from .listing import GalleryImage
 
 __all__ = ['Columns']
 
-_PLAIN, _EXACT = {int, float, bool, type(None)}, 2**53
+_PLAIN, _EXACT = {int, float, type(None)}, 2**53
 """Kinds of numbers that are floats or become some, and how large an integer may be for that to be exact."""
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    'written': lambda value: written(value) if comparable(value) else None,
+    'numerals': number_of,
+    'text': lambda value: value if isinstance(value, str) else None,
+    'numbers': lambda value: None if isinstance(value, bool | str) else number_of(value),
+    'truths': lambda value: value if isinstance(value, bool) else None,
+}
+"""What each kind of column takes of a row's value: None leaves the row out."""
 
 
 class _Column:
@@ -28,14 +38,13 @@ class _Column:
         self.places = places
 
     @classmethod
-    def of(cls, values: Sequence[Any], text: bool) -> '_Column':
-        """Make a column of those values that are text, or of those that are numbers."""
-        if not text and set(map(type, values)) <= _PLAIN:
+    def of(cls, kept: Sequence[Any]) -> '_Column':
+        """Make a column of values of one kind, None where there is none."""
+        if set(map(type, kept)) <= _PLAIN:
             with suppress(OverflowError):  # an integer beyond all floats
-                floats = np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+                floats = np.array([math.nan if value is None else value for value in kept], dtype=np.float64)
                 if not (np.abs(floats) > _EXACT).any():
                     return cls._of_floats(floats)
-        kept = [value if isinstance(value, str) is text and comparable(value) else None for value in values]
         distinct = sorted({value for value in kept if value is not None})
         place: dict[Any, int] = {value: number for number, value in enumerate(distinct)}
         place[None] = -1
@@ -79,24 +88,26 @@ class Columns:
 
     def __init__(self, images: Sequence[GalleryImage]) -> None:
         self._images = images
-        self._columns: dict[tuple[str, bool], _Column] = {}
+        self._columns: dict[tuple[str, str], _Column] = {}
 
     def meets(self, condition: Condition) -> np.ndarray:
         """Which rows meet a condition as :meth:`Condition.holds` says, bool (rows,)."""
-        if condition.sign != 'in':
-            return self._column(condition.name, condition.value).meets(condition.sign, condition.value)
-        found = np.zeros(len(self._images), dtype=bool)
-        for value in condition.value:
-            found |= self._column(condition.name, value).meets('=', value)
-        return found
+        name, sign, values = condition.name, condition.sign, condition.values
+        if sign in ('=', '!=', 'in'):
+            column = self._column(name, 'written')
+            found = [column.meets('=' if sign == 'in' else sign, written(value)) for value in values]
+            return np.logical_or.reduce(found)
+        if condition.numeric:
+            return self._column(name, 'numerals').meets(sign, number_of(condition.value))
+        return self._column(name, 'text').meets(sign, condition.value)
 
     def where(self, name: str, holds: Callable[[Any], bool]) -> np.ndarray:
         """Which rows have a number or text in a field of which something holds, bool (rows,)."""
-        return self._column(name, 0).where(holds) | self._column(name, '').where(holds)
+        found = [self._column(name, kind).where(holds) for kind in ('text', 'numbers', 'truths')]
+        return np.logical_or.reduce(found)
 
-    def _column(self, name: str, like: Any) -> _Column:
-        text = isinstance(like, str)
-        if (name, text) not in self._columns:
-            values = [image.metadata.get(name) for image in self._images]
-            self._columns[name, text] = _Column.of(values, text)
-        return self._columns[name, text]
+    def _column(self, name: str, kind: str) -> _Column:
+        if (name, kind) not in self._columns:
+            take = _KINDS[kind]
+            self._columns[name, kind] = _Column.of([take(image.metadata.get(name)) for image in self._images])
+        return self._columns[name, kind]

@@ -1,33 +1,29 @@
 """Conditions on the metadata of images."""
 
 import json
-import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
-from .metadata import number_or_text
+from .facts import comparable, number_of, number_or_text, written
 
-__all__ = ['Condition', 'WhereLike', 'comparable', 'milvus_knows', 'milvus_metadata', 'parse_where']
+__all__ = ['Condition', 'WhereLike', 'milvus_metadata', 'parse_where']
 
 WhereLike = str | Sequence[str] | Mapping[str, Any]
 """``'camera = c1'``, several of these, or a mapping of fields to values (a list of values: any of them)."""
 
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    '=': operator.eq,
-    '!=': operator.ne,
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     '<': operator.lt,
     '<=': operator.le,
     '>': operator.gt,
     '>=': operator.ge,
-    'in': lambda value, values: value in values,
 }
+_SIGNS = ('=', '!=', *_ORDERS, 'in')
 # What Milvus is asked for; a JSON field holds 64 KB.
 _LONGEST_TEXT, _LONGEST_LIST, _LARGEST_NUMBER = 256, 100, 2**53
-_TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s*(.+?)\s*$')
+_TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -48,58 +44,91 @@ class Condition:
     value: Any
 
     def __post_init__(self) -> None:
-        if self.sign not in _OPERATORS:
-            raise ValueError(f'{self.sign!r} is not a comparison; choose from {", ".join(_OPERATORS)}.')
+        if self.sign not in _SIGNS:
+            raise ValueError(f'{self.sign!r} is not a comparison; choose from {", ".join(_SIGNS)}.')
         if self.sign == 'in' and not self.value:
             raise ValueError(f'The condition on {self.name!r} has an empty list of values; give at least one.')
-        for value in self._values:
+        for value in self.values:
             if not comparable(value):
                 raise ValueError(f'The condition on {self.name!r} compares with {value!r}; give a number or a string.')
 
     @property
-    def _values(self) -> tuple:
+    def values(self) -> tuple:
+        """The values that are compared with, several for ``in``."""
         return tuple(self.value) if self.sign == 'in' else (self.value,)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether an order is that of numbers, since the bound is one; else it is that of text."""
+        return self.sign in _ORDERS and number_of(self.value) is not None
 
     def holds(self, metadata: Mapping[str, Any]) -> bool:
         """Whether an image with this metadata matches.
 
-        Numbers are compared with numbers and text with text. An image without the field does not match, whatever the
-        comparison, nor does one whose value is of the other kind, nan or neither.
+        Equality compares as written: 7, 7.0 and 007 are three values, and the text 7 is the number 7. Order compares
+        numbers with numbers, those in text (0930) among them, or, if the bound is no number, text with text. An image
+        without the field does not match, whatever the comparison, nor does one whose value is nan, or is neither text
+        nor a number.
         """
         value = metadata.get(self.name)
         if not comparable(value):
             return False
-        if self.sign != 'in' and isinstance(value, str) != isinstance(self.value, str):
-            return False
-        return bool(_OPERATORS[self.sign](value, self.value))
+        if self.sign in _ORDERS:
+            return self._ordered(value)
+        return (written(value) in map(written, self.values)) == (self.sign != '!=')
+
+    def _ordered(self, value: Any) -> bool:
+        if self.numeric:
+            number = number_of(value)
+            return number is not None and bool(_ORDERS[self.sign](number, number_of(self.value)))
+        return isinstance(value, str) and bool(_ORDERS[self.sign](value, self.value))
 
     @property
     def expression(self) -> str | None:
-        """The condition as a filter expression of Milvus on what :func:`milvus_metadata` wrote; None if it cannot."""
-        if len(self._values) > _LONGEST_LIST or not all(map(milvus_knows, self._values)):
+        """The condition as a filter expression of Milvus on what :func:`milvus_metadata` wrote; None if it cannot.
+
+        It lets through what the condition holds of, and maybe more: Milvus has one number for 7 and 7.0.
+        """
+        if len(self.values) > _LONGEST_LIST or not all(map(_milvus_knows, self.values)):
             return None
+        if self.sign in _ORDERS:
+            bound = number_of(self.value) if self.numeric else self.value
+            return self._compare(self.sign, bound) if _milvus_knows(bound) else None
+        # Milvus Lite supports `in` for fields only, not for keys inside a JSON field.
+        parts = [part for value in self.values for part in self._equal(written(value))]
+        return parts[0] if len(parts) == 1 else f'({" or ".join(parts)})'
+
+    def _equal(self, text: str) -> list[str]:
         if self.sign == '!=':  # Milvus says that of missing fields too
-            return f'({self._compare("<", self.value)} or {self._compare(">", self.value)})'
-        if self.sign == 'in':
-            # Milvus Lite supports `in` for fields only, not for keys inside a JSON field.
-            return '(' + ' or '.join(self._compare('==', value) for value in self.value) + ')'
-        return self._compare('==' if self.sign == '=' else self.sign, self.value)
+            return [self._compare('<', text), self._compare('>', text), self._compare('>=', -_LARGEST_NUMBER)]
+        number = _float(text)
+        return [self._compare('==', text), *([] if number is None else [self._compare('==', number)])]
 
     def _compare(self, sign: str, value: Any) -> str:
-        key, written = _milvus_entry(self.name, value)
-        return f'metadata["{key}"] {sign} {json.dumps(written)}'
+        key, kept = _milvus_entry(self.name, value)
+        return f'metadata["{key}"] {sign} {json.dumps(kept)}'
+
+    def milvus_sees(self, value: Any) -> bool:
+        """Whether :attr:`expression` lets an image through that has this value and of which the condition holds."""
+        if isinstance(value, bool) or not _milvus_knows(value):
+            return False
+        return not (self.numeric and isinstance(value, str))
 
 
-def comparable(value: Any) -> bool:
-    """Whether a value of a metadata field can be compared: text, or a number other than nan."""
-    return isinstance(value, str) or (isinstance(value, Real) and not math.isnan(value))
-
-
-def milvus_knows(value: Any) -> bool:
+def _milvus_knows(value: Any) -> bool:
     """Whether Milvus compares a value as Python does: short text, and numbers that a float holds exactly."""
     if isinstance(value, str):
         return len(value) <= _LONGEST_TEXT
     return isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER
+
+
+def _float(text: str) -> float | None:
+    """The number that a stored value written so may be for Milvus."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) <= _LARGEST_NUMBER else None
 
 
 def milvus_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +137,7 @@ def milvus_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     Names and text are hexadecimal digits of UTF-8, which keep the order and need no escapes, of which the versions of
     Milvus read different ones. Numbers are floats, and have names other than text, so that kinds are never mixed.
     """
-    return dict(_milvus_entry(name, value) for name, value in metadata.items() if milvus_knows(value))
+    return dict(_milvus_entry(name, value) for name, value in metadata.items() if _milvus_knows(value))
 
 
 def _milvus_entry(name: str, value: Any) -> tuple[str, Any]:
@@ -125,7 +154,8 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
     """Parse conditions, all of which must hold.
 
     Args:
-        where: See ``WhereLike``; numbers in text become numbers. None means no condition.
+        where: See ``WhereLike``; in text one blank after the sign belongs to the sign, all else to the value, which
+            becomes a number if it is the plain form of one. None means no condition.
 
     Returns:
         The conditions.

@@ -1,6 +1,7 @@
 """Conditions on metadata, against a plain reading of what they say."""
 
 import operator
+import re
 
 from fuzzing import JSON, NUMBERS, REFUSED, TEXTS, attempt, fuzz
 from hypothesis import strategies as st
@@ -9,9 +10,13 @@ from search.galleries import PRINT, clustered
 from mmtbps.search import Condition, ExactIndex, GalleryImage, GalleryStore, RowFilter, parse_where
 from mmtbps.search.shards import Shard
 
-SIGNS = {'=': operator.eq, '!=': operator.ne, '<': operator.lt, '<=': operator.le, '>': operator.gt, '>=': operator.ge}
+ORDERS = {'<': operator.lt, '<=': operator.le, '>': operator.gt, '>=': operator.ge}
+SIGNS = ['=', '!=', *ORDERS]
+NUMERAL = re.compile(r'[+-]?[0-9]{1,40}(\.[0-9]{1,40})?')
 FIELDS = ['camera', 'time', 'Straße', 'a b', '']
-VALUES = st.one_of(st.integers(-2, 2), NUMBERS, st.sampled_from(['c1', 'c2', '3', 'Tür', '']), TEXTS)
+VALUES = st.one_of(
+    st.integers(-2, 2), NUMBERS, st.sampled_from(['c1', 'c2', '3', '03', '3.0', ' 3', 'true', 'Tür', '']), TEXTS
+)
 METADATA = st.lists(
     st.dictionaries(st.sampled_from(FIELDS), st.one_of(VALUES, VALUES, JSON), max_size=3), min_size=1, max_size=6
 )
@@ -24,14 +29,27 @@ def store_of(metadata):
     return store
 
 
+def number(value):
+    if not isinstance(value, str):
+        return value
+    digits = value.strip()
+    return None if NUMERAL.fullmatch(digits) is None else float(digits) if '.' in digits else int(digits)
+
+
+def as_text(value):
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def plainly(value, sign, bound):
-    """Numbers are compared with numbers, text with text; nan, lists and what is missing meet nothing."""
-    if sign == 'in':
-        return any(plainly(value, '=', one) for one in bound)
-    if isinstance(value, str) and isinstance(bound, str):
-        return SIGNS[sign](value, bound)
-    numbers = all(isinstance(one, int | float) and one == one for one in (value, bound))
-    return numbers and SIGNS[sign](value, bound)
+    """Equality is of what is written, order of numbers or of text; nan, lists and what is missing meet nothing."""
+    if not isinstance(value, str | int | float) or value != value:
+        return False
+    if sign not in ORDERS:
+        same = as_text(value) in [as_text(one) for one in (bound if sign == 'in' else [bound])]
+        return same != (sign == '!=')
+    if number(bound) is not None:
+        return number(value) is not None and ORDERS[sign](number(value), number(bound))
+    return isinstance(value, str) and ORDERS[sign](value, bound)
 
 
 @fuzz(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..filters import Condition, milvus_knows
+from ..filters import Condition
 from ..store import GalleryStore
 from .scan import scan
 
@@ -73,8 +73,8 @@ class RowFilter:
         if not self.conditions:
             return ''
         for condition in self.conditions:
-            unknown = self._store.columns.where(condition.name, lambda value: not milvus_knows(value))
-            if (self.mask.numpy() & unknown).any():  # type: ignore[union-attr]
+            seen = self._store.columns.where(condition.name, condition.milvus_sees)
+            if (self.mask.numpy() & ~seen).any():  # type: ignore[union-attr]
                 return None
         parts = [condition.expression for condition in self.conditions]
         return None if None in parts else ' and '.join(part for part in parts if part is not None)
