@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from tiny_retriever import dual_stream_config
 
+from mmtbps.core.images import read_image
 from mmtbps.registry import ENCODERS, MODELS
 from mmtbps.search import Encoder, Fingerprint
 
@@ -54,9 +55,7 @@ def draw_crops(folder, persons=4, cameras=3):
 
 def load_pixels(image):
     """Load a picture, 8 x 4 pixels."""
-    picture = image if isinstance(image, np.ndarray) else cv2.imread(str(image))
-    if picture is None:
-        raise OSError(f'Cannot read {image}')
+    picture = image if isinstance(image, np.ndarray) else read_image(str(image))
     return torch.from_numpy(cv2.resize(picture, (4, 8))).permute(2, 0, 1)
 
 

@@ -9,7 +9,7 @@ import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.cli.arguments import add_model, model_of
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.engine import start_processes
-from mmtbps.search import MetadataSource, ModelEncoder, list_gallery
+from mmtbps.search import MetadataSource, ModelEncoder, list_images
 from mmtbps.search.shard_set import extract_shards
 
 
@@ -36,11 +36,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     start_processes(args.launcher)
     encoder = ModelEncoder(*model_of(args))
-    images = list_gallery(args.images, MetadataSource(args.metadata, args.pattern))
-    manifest = extract_shards(encoder, images, args.out, args.shard_size, args.batch_size, args.workers)
+    metadata = MetadataSource(args.metadata, args.pattern)
+    listing = list_images(args.images, metadata)
+    remarks = [*listing.remarks, *metadata.require_met(listing.images[0].path)]
+    manifest = extract_shards(encoder, listing.images, args.out, args.shard_size, args.batch_size, args.workers)
     if is_main_process():
         counts = [sum(entry[key] for entry in manifest['shards']) for key in ('images', 'broken')]
         print(f'{counts[0]} images in {len(manifest["shards"])} shards, {counts[1]} broken images left out')
+        print('\n'.join(remarks), end='\n' if remarks else '')
 
 
 if __name__ == '__main__':

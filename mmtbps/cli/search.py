@@ -1,7 +1,6 @@
 """``mmtbps search``: index a gallery of images once, then query it with sentences."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,14 @@ from typing import Any
 from mmengine.config import DictAction
 
 from mmtbps.core.commands import EPILOG
+from mmtbps.core.json_text import format_json
+from mmtbps.core.text import printable
 from mmtbps.search import MetadataSource, Searcher
-from mmtbps.search.answers import draw_answers, format_answer, read_sentences, write_answers
+from mmtbps.search.answers import describe_answer, draw_answers, format_answer, read_sentences, write_answers
 from mmtbps.search.encoders.rebuild import rebuild_encoder
 from mmtbps.search.generations import verify_gallery
+from mmtbps.search.listing import list_images
+from mmtbps.search.query_notes import QueryNotes, note_on
 from mmtbps.search.shard_set import SHARD_MANIFEST, read_shard_manifest
 from mmtbps.zoo import require_named
 
@@ -122,6 +125,9 @@ def run_index(args: argparse.Namespace) -> None:
         searcher = Searcher.from_config(*model_of(args), args.device, kind)
     metadata = MetadataSource(args.metadata, args.pattern) if args.metadata or args.pattern else None
     options = dict(metadata=metadata, batch_size=args.batch_size, num_workers=args.workers)
+    if metadata is not None and len(args.images) > 1:
+        for images in args.images:  # a table may be about one of several folders
+            list_images(images, metadata)
     try:
         with searcher.gallery.updating(args.out):
             for images in args.images:
@@ -142,15 +148,14 @@ def run_query(args: argparse.Namespace) -> None:
     topk = max(1, min(10, len(searcher))) if args.topk is None else args.topk
     options = dict(topk=topk, rerank=args.rerank, min_score=args.min_score, where=args.where)
     if args.image:
-        answers = [(args.image, searcher.search_by_image(args.image, **options))]
+        answers, notes = [(args.image, searcher.search_by_image(args.image, **options))], [QueryNotes({})]
     else:
         answers = list(zip(sentences, searcher.search(sentences, **options), strict=True))
-        unknown = dict.fromkeys(word for sentence in sentences for word in searcher.encoder.unknown_words(sentence))
-        if unknown:
-            print(f'words that the model does not know: {", ".join(unknown)}', file=sys.stderr)
+        notes = [note_on(searcher.encoder, sentence) for sentence in sentences]
+        for line in dict.fromkeys(line for note in notes for line in note.lines):
+            print(printable(line), file=sys.stderr)
     if args.json:
-        found = [dict(query=query, results=[result.to_dict() for result in results]) for query, results in answers]
-        print(json.dumps(found, indent=2))
+        print(format_json([describe_answer(*answer, note) for answer, note in zip(answers, notes, strict=True)]))
     else:
         print('\n'.join(format_answer(query, results) for query, results in answers))
     if args.out:

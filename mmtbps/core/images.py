@@ -1,6 +1,7 @@
 """Image files that anybody may have written."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -10,10 +11,13 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ['MAX_PIXELS', 'decode_image', 'read_image', 'require_pixels']
+__all__ = ['ADDRESS', 'MAX_PIXELS', 'decode_image', 'read_image', 'require_pixels']
 
 MAX_PIXELS = 89_478_485
 """Width times height from which on Pillow, too, suspects an attack: a quarter of a gigabyte of pixels."""
+
+ADDRESS = re.compile(r'(https?|ftp)://', re.IGNORECASE)
+"""Begins what is an address of the web and no file of this machine."""
 
 
 def require_pixels(

@@ -2,10 +2,12 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-__all__ = ['parse_json']
+from .text import printable
+
+__all__ = ['format_json', 'parse_json']
 
 _LARGEST = 2**63
 
@@ -34,6 +36,30 @@ def parse_json(text: str | bytes, hook: Callable[[dict], Any] | None = None, fin
         raise ValueError(f'not valid JSON, since not UTF-8 ({error.reason} at byte {error.start})') from error
     except RecursionError as error:
         raise ValueError('JSON nested too deeply') from error
+
+
+def format_json(value: Any, indent: int | None = 2) -> str:
+    """Write JSON for other programs, which every reader takes.
+
+    Args:
+        value: Plain values. Numbers that JSON does not have, NaN and infinity, become null, and text is
+            :func:`~mmtbps.core.text.printable`.
+        indent: Blanks of a level. Defaults to 2; None writes one line.
+
+    Returns:
+        The JSON.
+    """
+    return json.dumps(_strict(value), indent=indent, allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(str(key)): _strict(one) for key, one in value.items()}
+    return [_strict(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _whole(digits: str) -> int:

@@ -14,7 +14,7 @@ from .indexes import (
     RowFilter,
     VectorIndex,
 )
-from .listing import GalleryImage, Images, list_gallery
+from .listing import GalleryImage, Images, Listing, list_gallery, list_images
 from .metadata import MetadataSource
 from .results import CaptionResult, IndexReport, SearchResult
 from .saliency import compute_saliency, draw_saliency
@@ -41,6 +41,7 @@ __all__ = [
     'ImageSource',
     'Images',
     'IndexReport',
+    'Listing',
     'MetadataSource',
     'MilvusIndex',
     'ModelEncoder',
@@ -54,6 +55,7 @@ __all__ = [
     'draw_saliency',
     'extract_shards',
     'list_gallery',
+    'list_images',
     'parse_where',
     'read_shard_set',
 ]

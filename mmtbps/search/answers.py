@@ -5,14 +5,17 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmtbps.core.files import write_atomically
+from mmtbps.core.text import printable
 from mmtbps.visualization import draw_ranking
 
 from .metadata import read_table
+from .query_notes import QueryNotes
 from .results import SearchResult
 
-__all__ = ['draw_answers', 'format_answer', 'read_sentences', 'write_answers']
+__all__ = ['describe_answer', 'draw_answers', 'format_answer', 'read_sentences', 'write_answers']
 
 _COLUMNS = ('sentence', 'caption', 'query', 'text')
 Answer = tuple[str, Sequence[SearchResult]]
@@ -52,14 +55,28 @@ def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
             writer.writerow([sentence, result.rank, result.path, f'{result.score:.6f}', f'{result.cosine:.6f}'])
         if not results:
             writer.writerow([sentence, 0, '', '', ''])
-    write_atomically(file, table.getvalue().encode())
+    write_atomically(file, printable(table.getvalue()).encode())
 
 
 def format_answer(sentence: str, results: Sequence[SearchResult]) -> str:
     """Format the results of one sentence, an image per line; paths below the working folder are relative."""
     here = os.path.join(os.getcwd(), '')
     lines = [f'{result.rank:>4}  {result.score:.3f}  {result.path.removeprefix(here)}' for result in results]
-    return '\n'.join([sentence, *(lines or ['  no match'])])
+    return printable('\n'.join([sentence, *(lines or ['  no match'])]))
+
+
+def describe_answer(sentence: str, results: Sequence[SearchResult], notes: QueryNotes) -> dict[str, Any]:
+    """Describe the results of one sentence for JSON.
+
+    Returns:
+        'query', 'unknown_words' (each with a known one that is spelt alike, or None), 'warnings', and 'results' with
+        the fields of :class:`SearchResult`; a path that is no UTF-8 has 'path_hex', its bytes, beside it.
+    """
+    found = [result.to_dict() for result in results]
+    for entry in found:
+        if printable(entry['path']) != entry['path']:
+            entry['path_hex'] = os.fsencode(entry['path']).hex()
+    return dict(query=sentence, unknown_words=dict(notes.unknown), warnings=list(notes.warnings), results=found)
 
 
 def draw_answers(file: str | Path, answers: Sequence[Answer]) -> list[Path]:

@@ -15,7 +15,7 @@ from mmtbps.version import __version__
 from .encoders import Encoder
 from .generations import MANIFEST
 from .indexes import ExactIndex, VectorIndex
-from .listing import Images, list_gallery, start_of_paths_below
+from .listing import Images, Listing, list_images, start_of_paths_below
 from .metadata import MetadataSource
 from .results import IndexReport
 from .shard_set import read_shard_set
@@ -104,10 +104,10 @@ class Gallery:
 
         New images are encoded, and so are those whose file has another size or modification time; unchanged ones are
         skipped. If a folder is indexed, images of it that no longer exist leave the gallery. Broken images are skipped
-        and listed in the report.
+        and listed in the report, and so are files that are no images, by extension.
 
         Args:
-            images: See :func:`list_gallery`.
+            images: See :func:`list_images`.
             out: Folder of the gallery: features are written there block by block, and a gallery that it already holds
                 is continued. Defaults to None: the gallery's current place, which is memory at first.
             metadata: Metadata of the images, for filters. Defaults to None: only the folder of each image.
@@ -122,18 +122,20 @@ class Gallery:
 
         Raises:
             FileNotFoundError: If a listed image does not exist.
-            ValueError: If there is no image or all are broken, or the folder holds features of another model.
+            ValueError: If there is no image or all are broken, no row of the table of metadata meets an image, or the
+                folder holds features of another model.
             RuntimeError: If another process is writing the folder.
         """
-        listed = list_gallery(images, metadata)
-        folder = str(images) if isinstance(images, str | Path) and Path(images).is_dir() else None
+        listing = list_images(images, metadata)
+        remarks = [*listing.remarks, *([] if metadata is None else metadata.require_met(listing.images[0].path))]
         with self.updating(out):
-            difference = compare(self.store, listed, folder, metadata is not None)
+            difference = compare(self.store, listing, metadata is not None)
             report = apply_difference(
                 self.store, self.encoder, difference, batch_size, num_workers, block_size, progress
             )
             if not len(self):
-                raise ValueError(f'None of the {len(listed)} images could be read. {report}')
+                raise ValueError(f'None of the {len(listing.images)} images could be read. {report}')
+        report.remarks = remarks
         return report
 
     def remove(self, paths: Iterable[str | Path]) -> int:
@@ -177,7 +179,7 @@ class Gallery:
         report = IndexReport()
         with self.updating(out):
             for shard in read_shard_set(folder):
-                difference = compare(self.store, shard.images, None, with_metadata=True)
+                difference = compare(self.store, Listing(list(shard.images)), with_metadata=True)
                 rows = {image.path: row for row, image in enumerate(shard.images)}
                 wanted = [*difference.new, *difference.changed, *difference.metadata_changed]
                 features = shard.features[torch.tensor([rows[image.path] for image in wanted], dtype=torch.int64)]

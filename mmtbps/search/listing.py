@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmtbps.core.image_kinds import image_suffixes
+from mmtbps.core.images import ADDRESS
+from mmtbps.core.text import printable
 from mmtbps.datasets.base import TBPSDataset
 
 from .metadata import MetadataSource
+from .walking import Walk, walk_images
 
-__all__ = ['IMAGE_SUFFIXES', 'GalleryImage', 'Images', 'list_gallery', 'start_of_paths_below']
+__all__ = ['GalleryImage', 'Images', 'Listing', 'list_gallery', 'list_images', 'start_of_paths_below']
 
 Images = str | Path | TBPSDataset | Iterable[str | Path]
 """A folder, one image file, paths of files, or a data set."""
-
-IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'})
-"""File name extensions by which images of a folder are recognised, in lower case."""
 
 _GONE = (-1, -1)
 """Size and time of a broken link, or of a file that was deleted while its folder was listed."""
@@ -47,12 +48,47 @@ class GalleryImage:
         return [self.path, self.size, self.mtime_ns, dict(self.metadata)]
 
 
+@dataclass
+class Listing:
+    """Images for a gallery, and what was found beside them.
+
+    Attributes:
+        images: Every image once.
+        folder: The folder that was listed; None if the listing says nothing about other images.
+        walk: What else the folder holds.
+        remarks: What whoever indexes should know, a line each.
+    """
+
+    images: list[GalleryImage]
+    folder: str | None = None
+    walk: Walk = field(default_factory=Walk)
+    remarks: list[str] = field(default_factory=list)
+
+    def misses(self, path: str) -> bool:
+        """Whether an image below the folder is there no more; never said of what was not looked into."""
+        if any(path.startswith(start_of_paths_below(folder)) for folder in self.walk.unseen):
+            return False
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            pass
+        return False
+
+
 def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list[GalleryImage]:
-    """List the images of a folder, a list or a data set.
+    """List the images of a folder, a list or a data set; see :func:`list_images`."""
+    return list_images(images, metadata).images
+
+
+def list_images(images: Images, metadata: MetadataSource | None = None) -> Listing:
+    """List the images of a folder, a list or a data set, and count what is none.
 
     Args:
-        images: A folder, which is searched recursively for files with an extension of ``IMAGE_SUFFIXES`` (hidden ones
-            are left out); one image file; paths of files; or a data set, whose ``person_id`` becomes metadata.
+        images: A folder, which is searched recursively, linked folders included, for files with an extension of
+            :func:`~mmtbps.core.image_kinds.image_suffixes` (hidden ones are left out); one image file; paths of files;
+            or a data set, whose ``person_id`` becomes metadata.
         metadata: Further metadata. Defaults to None: only the folder of each image.
 
     Returns:
@@ -64,22 +100,26 @@ def list_gallery(images: Images, metadata: MetadataSource | None = None) -> list
     """
     source = metadata or MetadataSource()
     whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
+    walk = walk_images(str(images)) if whole_folder else Walk()
     found: dict[str, GalleryImage] = {}
-    for path, of_place in _paths(images):
+    for path, of_place in _paths(images, walk):
         absolute = os.path.abspath(path)
         try:
             status = os.stat(absolute)
             size, mtime_ns = status.st_size, status.st_mtime_ns
         except FileNotFoundError as error:
             if not whole_folder:
-                raise FileNotFoundError(f'There is no image {path}. Correct the path or leave it out.') from error
+                raise FileNotFoundError(_no_image(path)) from error
             size, mtime_ns = _GONE  # loading it reports the error
         found[absolute] = GalleryImage(absolute, size, mtime_ns, {**of_place, **source.of(absolute)})
     if not found:
+        held = f' It holds files that are {walk}.' if str(walk) else ''
         raise ValueError(
-            f'There is no image in {_name(images)}. Image files end in {", ".join(sorted(IMAGE_SUFFIXES))}.'
+            f'There is no image in {_name(images)}.{held} Image files that can be read here end in '
+            f'{", ".join(sorted(image_suffixes()))}.'
         )
-    return list(found.values())
+    remarks = str(walk).splitlines()
+    return Listing(list(found.values()), str(images) if whole_folder else None, walk, remarks)
 
 
 def start_of_paths_below(folder: str | Path) -> str:
@@ -87,7 +127,7 @@ def start_of_paths_below(folder: str | Path) -> str:
     return os.path.join(os.path.abspath(folder), '')
 
 
-def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _paths(images: Any, walk: Walk) -> Iterator[tuple[str, dict[str, Any]]]:
     """Paths, each with the metadata that follow from its place."""
     if isinstance(images, TBPSDataset):
         for index in range(len(images)):
@@ -98,20 +138,18 @@ def _paths(images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         if root.is_file():
             yield str(root), dict(folder=_parent(root))
         elif root.is_dir():
-            for path in _walk(root):
+            for path in walk.images:
                 yield path, dict(folder=os.path.relpath(os.path.dirname(path), root))
         else:
-            raise FileNotFoundError(f'There is no folder or image {images}.')
+            raise FileNotFoundError(_no_image(str(images), 'folder or image'))
     else:
         yield from ((str(path), dict(folder=_parent(path))) for path in images)
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith('.'):
-                yield os.path.join(folder, name)
+def _no_image(path: str, what: str = 'image') -> str:
+    if ADDRESS.match(path):
+        return f'{path} is an address, not a file: only files of this machine are read. Download it first.'
+    return f'There is no {what} {printable(path)}. Correct the path or leave it out.'
 
 
 def _parent(path: str | Path) -> str:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -10,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.core.json_text import parse_json
+from mmtbps.core.text import printable
 from mmtbps.datasets.annotation import read_text
+
+from .facts import number_or_text
 
 __all__ = ['MetadataSource', 'read_table']
 
@@ -21,7 +23,8 @@ def read_table(file: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read a CSV file with a header, or a JSONL file with one object a line.
 
     Args:
-        file: The file; ``.jsonl`` is JSONL, all else is CSV. Numbers of a CSV become numbers.
+        file: The file; ``.jsonl`` is JSONL, all else is CSV, whose cells become numbers as
+            :func:`~mmtbps.search.facts.number_or_text` says.
 
     Yields:
         The place of the row (file and line, for error messages), and the row.
@@ -59,17 +62,6 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     return value
 
 
-def number_or_text(text: str) -> int | float | str:
-    """Convert text to a number if it is one; ``nan`` and ``inf`` may be names and stay text."""
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        return value if abs(value) < math.inf else text
-    return text
-
-
 class MetadataSource:
     r"""Metadata by image, for filters such as ``camera = c1`` or ``time >= 1200``.
 
@@ -86,15 +78,47 @@ class MetadataSource:
     """
 
     def __init__(self, table: str | Path | None = None, pattern: str | None = None) -> None:
-        self._of_table = {} if table is None else _read_metadata(Path(table))
+        self.table = None if table is None else Path(table)
+        self._of_table = {} if self.table is None else _read_metadata(self.table)
         self._pattern = None if pattern is None else _compile(pattern)
+        self._met: set[str] = set()
 
     def of(self, path: str) -> dict[str, Any]:
         """Metadata of the image with this absolute path; the table takes precedence over the pattern."""
         match = None if self._pattern is None else self._pattern.search(path)
         groups = {} if match is None else match.groupdict()
         of_path: dict[str, Any] = {key: number_or_text(value) for key, value in groups.items() if value is not None}
-        return {**of_path, **self._of_table.get(path, {})}
+        return {**of_path, **self._row(path)}
+
+    def _row(self, path: str) -> dict[str, Any]:
+        """The row of an image; a table may name an image of a linked folder by its real path."""
+        named = path if path in self._of_table or not self._of_table else os.path.realpath(path)
+        if named in self._of_table:
+            self._met.add(named)
+        return self._of_table.get(named, {})
+
+    def require_met(self, first: str) -> list[str]:
+        """Check that rows of the table meet images, once their metadata have been asked for.
+
+        Args:
+            first: Path of the first image, for the message.
+
+        Returns:
+            A line if some rows meet none.
+
+        Raises:
+            ValueError: If no row does.
+        """
+        total, alone = len(self._of_table), [path for path in self._of_table if path not in self._met]
+        if not alone:
+            return []
+        if len(alone) == total:
+            raise ValueError(
+                f'{self.table}: none of its {total} rows meets an image. The first row names {printable(alone[0])}, '
+                f'the first image is {printable(first)}. Write paths relative to the folder of the table, or '
+                'absolute ones.'
+            )
+        return [f'{self.table}: {len(alone)} of {total} rows meet no image, such as {printable(alone[0])}']
 
 
 def _read_metadata(table: Path) -> dict[str, dict[str, Any]]:
@@ -103,9 +127,15 @@ def _read_metadata(table: Path) -> dict[str, dict[str, Any]]:
         column = next((name for name in _PATH_COLUMNS if name in row), None)
         if column is None:
             raise ValueError(f'{where}: no path; one of the columns {", ".join(_PATH_COLUMNS)} must name the image.')
-        path = os.path.abspath(table.parent / str(row.pop(column)))
+        path = _local(table.parent / str(row.pop(column)))
         metadata[path] = {key: value for key, value in row.items() if isinstance(value, str | int | float)}
     return metadata
+
+
+def _local(path: Path) -> str:
+    """The absolute path; backslashes that are no part of a name here were written on Windows."""
+    absolute = os.path.abspath(path)
+    return absolute if '\\' not in absolute or os.path.exists(absolute) else absolute.replace('\\', '/')
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mmtbps.core.text import printable
+
 from .shards import BrokenImage
 
 __all__ = ['CaptionResult', 'IndexReport', 'SearchResult']
@@ -58,6 +60,8 @@ class IndexReport:
         removed: Images that left the gallery.
         broken: Images that could not be read and are not in the gallery.
         total: Images in the gallery afterwards.
+        remarks: What was found beside the images: files that are none, folders that were not looked into, rows of the
+            table of metadata that meet no image.
     """
 
     added: int = 0
@@ -66,10 +70,12 @@ class IndexReport:
     removed: int = 0
     broken: list[BrokenImage] = field(default_factory=list)
     total: int = 0
+    remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [
             f'{self.total} images in the gallery: {self.added} new, {self.changed} changed, '
             f'{self.unchanged} unchanged, {self.removed} removed, {len(self.broken)} broken'
         ]
-        return '\n'.join([*lines, *(f'  skipped {entry.image.path}: {entry.error}' for entry in self.broken)])
+        lines += [f'  skipped {entry.image.path}: {entry.error}' for entry in self.broken]
+        return printable('\n'.join([*lines, *(f'  {remark}' for remark in self.remarks)]))

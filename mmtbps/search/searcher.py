@@ -74,6 +74,11 @@ class Searcher:
         """The encoder of images and queries."""
         return self.gallery.encoder
 
+    @property
+    def store(self) -> GalleryStore:
+        """The features and images of the gallery."""
+        return self.gallery.store
+
     @classmethod
     def from_config(
         cls,

@@ -1,7 +1,7 @@
 """Update of a gallery from a listing of images: compare, then encode and remove."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from mmengine.utils import ProgressBar
 
 from .encoders import Encoder
 from .extraction import encode_blocks, split_blocks
-from .listing import GalleryImage, start_of_paths_below
+from .listing import GalleryImage, Listing, start_of_paths_below
 from .results import IndexReport
 from .shards import Shard
 from .store import GalleryStore
@@ -42,21 +42,19 @@ class Difference:
     gone: list[str] = field(default_factory=list)
 
 
-def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | None, with_metadata: bool) -> Difference:
+def compare(store: GalleryStore, listing: Listing, with_metadata: bool) -> Difference:
     """Compare a listing with a gallery.
 
     Args:
         store: The gallery.
-        images: The listing.
-        folder: The folder that was listed completely; images of the gallery below it that are not listed are gone. None
-            if the listing says nothing about other images.
+        listing: The listing. If it is that of a folder, images of the gallery below it that it misses are gone.
         with_metadata: Whether metadata were given; if not, an unchanged image keeps its own.
 
     Returns:
         The differences.
     """
     difference = Difference()
-    for image in images:
+    for image in listing.images:
         if image.path not in store:
             difference.new.append(image)
             continue
@@ -67,10 +65,11 @@ def compare(store: GalleryStore, images: Sequence[GalleryImage], folder: str | N
             difference.metadata_changed.append(image)
         else:
             difference.unchanged.append(image)
-    if folder is not None:
-        listed = {image.path for image in images}
-        start = start_of_paths_below(folder)
-        difference.gone = [path for path in store.paths() if path.startswith(start) and path not in listed]
+    if listing.folder is not None:
+        listed = {image.path for image in listing.images}
+        start = start_of_paths_below(listing.folder)
+        below = (path for path in store.paths() if path.startswith(start) and path not in listed)
+        difference.gone = [path for path in below if listing.misses(path)]
     return difference
 
 

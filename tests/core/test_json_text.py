@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtbps.core.json_text import parse_json
+from mmtbps.core.json_text import format_json, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -50,3 +50,20 @@ def test_files_of_our_own_may_hold_what_python_writes():
 
 def test_objects_can_be_replaced():
     assert parse_json('{"a": {"b": 1}}', hook=lambda found: sorted(found)) == ['a']
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text()
+    | st.text(st.characters(categories=['Cs', 'L'])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+))  # fmt: skip
+def test_what_is_written_for_others_every_reader_takes(value):
+    text = format_json(value)
+    text.encode()
+    read = parse_json(text)
+    assert format_json(read) == text
+    assert json.loads(text, parse_constant=pytest.fail) == read
+
+
+def test_numbers_that_json_lacks_become_null():
+    assert format_json([math.nan, -math.inf, 0.5, ('\udcd0\ud83d',)], None) == '[null, null, 0.5, ["\\\\xd0\\\\ud83d"]]'

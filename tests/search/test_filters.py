@@ -5,10 +5,13 @@ import math
 import operator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_search import PixelEncoder
 
-from mmtbps.search import Condition, MetadataSource, list_gallery, parse_where
+from mmtbps.search import Condition, MetadataSource, Searcher, list_gallery, parse_where
+from mmtbps.search.facts import number_or_text, written
+from mmtbps.search.filters import milvus_metadata
 
 SIGNS = {'=': operator.eq, '!=': operator.ne, '<': operator.lt, '<=': operator.le, '>': operator.gt, '>=': operator.ge}
 
@@ -17,7 +20,10 @@ SIGNS = {'=': operator.eq, '!=': operator.ne, '<': operator.lt, '<=': operator.l
 def test_numbers_are_compared(sign, bound, value):
     (condition,) = parse_where(f'time {sign} {bound}')
     assert condition == Condition('time', sign, bound)
-    assert condition.holds({'time': value}) == (isinstance(value, int) and SIGNS[sign](value, bound))
+    if sign in ('=', '!='):  # what is written is compared, whatever its kind
+        assert condition.holds({'time': value}) == SIGNS[sign](value, bound)
+    else:
+        assert condition.holds({'time': value}) == (isinstance(value, int) and SIGNS[sign](value, bound))
     assert not condition.holds({'camera': value})
 
 
@@ -27,9 +33,11 @@ def test_numbers_are_compared(sign, bound, value):
         ('a = c1', [Condition('a', '=', 'c1')], 'metadata["t61"] == "x6331"'),
         ('a==c 1', [Condition('a', '=', 'c 1')], 'metadata["t61"] == "x632031"'),
         (['a>=1.5', 'b != "c'], [Condition('a', '>=', 1.5), Condition('b', '!=', '"c')],
-         'metadata["n61"] >= 1.5 and (metadata["t62"] < "x2263" or metadata["t62"] > "x2263")'),
+         'metadata["n61"] >= 1.5 and (metadata["t62"] < "x2263" or metadata["t62"] > "x2263"'
+         ' or metadata["n62"] >= -9007199254740992.0)'),
         ({'a': (1, 2), 'ß': 'y'}, [Condition('a', 'in', (1, 2)), Condition('ß', '=', 'y')],
-         '(metadata["n61"] == 1.0 or metadata["n61"] == 2.0) and metadata["tc39f"] == "x79"'),
+         '(metadata["t61"] == "x31" or metadata["n61"] == 1.0 or metadata["t61"] == "x32" or metadata["n61"] == 2.0)'
+         ' and metadata["tc39f"] == "x79"'),
         (None, [], ''),
     ],
 )  # fmt: skip
@@ -104,3 +112,67 @@ def test_listing_takes_images_alone_in_order(crops):
     assert [image.metadata for image in twice] == [dict(folder='cam2')]
     with pytest.raises(FileNotFoundError, match=r'no image .*missing.png'):
         list_gallery([crops / 'missing.png'])
+
+
+WRITTEN = st.text('0123456789.,_+-e xnaif', min_size=1, max_size=5).filter(lambda text: text.strip() and text != 'nan')
+IDS = ['0001_02', '0102', '7', '7.0', '007', ' 7', '+7', '1e3', '0x10', '٣', 'inf', 'true', '-0', '-0.0', '9' * 25]
+
+
+@given(st.lists(WRITTEN | st.sampled_from(IDS), unique=True, max_size=12))
+@settings(deadline=None)
+def test_each_value_of_a_table_finds_itself_alone(values):
+    kept = [number_or_text(value) for value in values]
+    assert [written(value) for value in kept] == values
+    for number, value in enumerate(values):
+        (condition,) = parse_where(f'camera = {value}')
+        (other,) = parse_where(f'camera != {value}')
+        holds = [condition.holds(dict(camera=one)) for one in kept]
+        assert holds == [place == number for place in range(len(values))]
+        assert [other.holds(dict(camera=one)) for one in kept] == [not one for one in holds]
+
+
+@given(st.integers(-999, 999), st.integers(-999, 999), st.integers(0, 3), st.sampled_from(['<', '<=', '>', '>=']))
+def test_order_is_that_of_numbers_however_they_are_written(value, bound, digits, sign):
+    padded = f'{value:0{digits + 1}d}'
+    for stored in (value, float(value), padded, f'{padded}.50'):
+        number = value if stored != f'{padded}.50' else float(stored)
+        (condition,) = parse_where(f'frame {sign} {bound}')
+        assert condition.holds(dict(frame=stored)) == SIGNS[sign](number, bound)
+        assert Condition('frame', sign, f'{bound:+05d}').holds(dict(frame=stored)) == SIGNS[sign](number, bound)
+
+
+KINDS = st.one_of(st.integers(-3, 3), st.sampled_from([7, 7.0, '7', '007', True, 'true', 2**60, 0.1, 'c1']))
+
+
+@given(KINDS, st.sampled_from([*SIGNS, 'in']), KINDS)
+def test_milvus_is_asked_for_all_that_a_condition_holds_of(stored, sign, value):
+    condition = Condition('a', sign, (value,) if sign == 'in' else value)
+    if condition.expression is None or not (condition.holds(dict(a=stored)) and condition.milvus_sees(stored)):
+        return
+    names = milvus_metadata(dict(a=stored))
+    missing = {f'{kind}61': float('nan') if kind == 'n' else '' for kind in 'nt'}
+    expression = condition.expression
+    for key, kept in {**missing, **names}.items():
+        expression = expression.replace(f'metadata["{key}"]', 'math.nan' if kept != kept else repr(kept))
+    assert eval(expression, {'math': math})
+
+
+def test_rows_that_meet_no_image(crops, tmp_path):
+    table = tmp_path / 'facts.csv'
+    table.write_text('path,camera\ncrops\\cam1\\p2_t10.png,c1\nelsewhere.png,c2\n')
+    report = Searcher(PixelEncoder()).index(crops, metadata=MetadataSource(table), num_workers=0, progress=False)
+    assert f'{table}: 1 of 2 rows meet no image, such as {tmp_path}/elsewhere.png' in str(report)
+    table.write_text('path,camera\ncam1/p2_t10.png,c1\nelsewhere.png,c2\n')
+    with pytest.raises(ValueError, match=r'facts.csv: none of its 2 rows meets an image. The first row names .*cam1'):
+        Searcher(PixelEncoder()).index(crops, metadata=MetadataSource(table), num_workers=0, progress=False)
+
+
+def test_a_table_may_name_the_real_path_of_a_linked_image(crops, tmp_path):
+    (tmp_path / 'gallery').mkdir()
+    (tmp_path / 'gallery' / 'link').symlink_to(crops, target_is_directory=True)
+    table = tmp_path / 'facts.csv'
+    table.write_text('path,camera\ncrops/cam1/p2_t10.png,c1\n')
+    found = list_gallery(tmp_path / 'gallery', MetadataSource(table))
+    assert [image.path.split('/')[-3:] for image in found if 'camera' in image.metadata] == [
+        ['link', 'cam1', 'p2_t10.png']
+    ]

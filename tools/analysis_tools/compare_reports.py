@@ -5,12 +5,12 @@ person are not independent of each other.
 """
 
 import argparse
-import json
 
 from mmtbps.apis.reports.comparison import compare_reports, format_comparison
 from mmtbps.apis.reports.files import load_report
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import format_json
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         print(format_comparison(comparison))
     if args.out:
         content = [dict(c._asdict(), changes=[change._asdict() for change in c.changes]) for c in comparisons]
-        write_atomically(args.out, json.dumps(content, indent=2).encode())
+        write_atomically(args.out, format_json(content).encode())
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """Evaluate features that tools/test.py --dump wrote, without the model."""
 
 import argparse
-import json
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.options import ranking_settings
@@ -9,6 +8,7 @@ from mmtbps.apis.provenance import check_provenance
 from mmtbps.apis.reports.writer import write_report
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import format_json
 from mmtbps.evaluation import load_features, score_directions
 from mmtbps.evaluation.functional import summarize
 from mmtbps.evaluation.table import format_figures
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     meta = features.meta
     print(format_figures(figures, f'{meta.get("checkpoint")} on {meta.get("dataset")} {meta.get("split")}'))
     if args.out:
-        write_atomically(args.out, json.dumps(dict(meta=meta, figures=figures), indent=2).encode())
+        write_atomically(args.out, format_json(dict(meta=meta, figures=figures)).encode())
 
 
 if __name__ == '__main__':

@@ -1,12 +1,12 @@
 """Print the table trained on x tested on: every model on the test set of every data set."""
 
 import argparse
-import json
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.apis.transfer import format_transfers, run_transfers
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
+from mmtbps.core.json_text import format_json
 from mmtbps.zoo import read_config
 
 DATA = [f'mmtbps::_base_/datasets/{name}.py' for name in ('cuhk_pedes', 'icfg_pedes', 'rstp_reid', 'toypedes')]
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     cells = run_transfers(args.model, [read_config(name) for name in args.test_on], args.work_dir)
     print(format_transfers(cells, args.metrics))
     if args.out:
-        write_atomically(args.out, json.dumps([cell._asdict() for cell in cells], indent=2).encode())
+        write_atomically(args.out, format_json([cell._asdict() for cell in cells]).encode())
 
 
 if __name__ == '__main__':

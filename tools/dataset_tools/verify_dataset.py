@@ -1,7 +1,6 @@
 """Check a data set: missing and undecodable images, suspicious captions, counts per split."""
 
 import argparse
-import json
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -9,6 +8,7 @@ from mmengine.registry import init_default_scope
 
 import mmtbps  # noqa: F401  (makes `_base_ = 'mmtbps::...'` known)
 from mmtbps.core.commands import EPILOG, run_command
+from mmtbps.core.json_text import format_json
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.verify import config_of_class, datasets_of_config, format_report, verify_dataset
 from mmtbps.zoo.configs import read_config
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     print('\n'.join(format_report(report) for report in reports))
     if args.json:
         with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(reports, file, indent=2)
+            file.write(format_json(reports))
     return int(any(report['broken'] for report in reports))
 
 

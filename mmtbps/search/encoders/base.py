@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmtbps.core.checks import positive
+from mmtbps.core.images import ADDRESS
 from mmtbps.data_configs import ConfigReader, module_to_trust
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.evaluation.functional.checks import unit_rows
@@ -89,12 +90,14 @@ class Encoder(ABC):
         fingerprint: Fingerprint of the features.
         tokenizer: Tokenizer of the sentences, whose vocabulary tells which words are known. Defaults to None: all words
             count as known.
+        data_set: Name of the data set that the model was trained on. Defaults to an empty text: unknown.
     """
 
     image_loader: Callable[[ImageSource], Tensor]
     preprocessing: dict[str, Any]
     fingerprint: Fingerprint
     tokenizer: Tokenizer | None = None
+    data_set: str = ''
 
     @abstractmethod
     def embed_images(self, images: Tensor) -> Tensor:
@@ -178,7 +181,7 @@ class Encoder(ABC):
     def unknown_words(self, text: str) -> list[str]:
         """Words of a sentence that the model does not know, in order."""
         known = self._known_words
-        return [] if known is None else [word for word in self._words(text) if word not in known]
+        return [] if known is None else [word for word in self.words_of(text) if word not in known]
 
     def require_known_words(self, texts: Sequence[str]) -> None:
         """Refuse sentences of which the model knows no word, since all of them have the same meaningless feature.
@@ -187,10 +190,10 @@ class Encoder(ABC):
             ValueError: If there is such a sentence.
         """
         for number, text in enumerate(texts):
-            if len(self.unknown_words(text)) == len(self._words(text)) > 0:
+            if len(self.unknown_words(text)) == len(self.words_of(text)) > 0:
                 raise ValueError(
                     f'sentence {number} is {text!r}, of which the model knows no word; describe the person as the '
-                    'captions do that it was trained with.'
+                    f'captions do that it was trained with. {self.training}'
                 )
 
     @cached_property
@@ -198,8 +201,18 @@ class Encoder(ABC):
         words = None if self.tokenizer is None else self.tokenizer.vocabulary
         return None if words is None else frozenset(words)
 
-    def _words(self, text: str) -> list[str]:
+    def words_of(self, text: str) -> list[str]:
+        """Words of a sentence as the tokenizer takes them; none if there is no tokenizer."""
         return [] if self.tokenizer is None else self.tokenizer.tokenize(text)
+
+    @property
+    def training(self) -> str:
+        """Say in a sentence what the model was trained on, for whoever asks in other words or another language."""
+        vocabulary = None if self.tokenizer is None else self.tokenizer.vocabulary
+        of = f' of {self.data_set}' if self.data_set else ''
+        if vocabulary is None:
+            return f'The model was trained on English captions{of}.'
+        return f'The model was trained on captions{of}, whose most frequent words are {", ".join(vocabulary[2:8])}.'
 
     @staticmethod
     def _in_batches(items: list, batch_size: int, encode: Callable[[list], Tensor]) -> Tensor:
@@ -212,6 +225,8 @@ class Encoder(ABC):
 def _require_image(image: Any, number: int) -> None:
     if not isinstance(image, str | Path | np.ndarray):
         raise TypeError(f'image {number} must be a path or an array, got {type(image).__name__}.')
+    if isinstance(image, str) and ADDRESS.match(image):
+        raise ValueError(f'{image} is an address, not a file: only files of this machine are read. Download it first.')
     if isinstance(image, np.ndarray) and (image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size):
         raise ValueError(
             f'image {number} must be an array (H, W, 3) of uint8, BGR, with pixels in it; got {image.shape} of '

@@ -148,6 +148,7 @@ class ModelEncoder(Encoder):
         self.device = default_device() if device is None else torch.device(device)
         self._configs, self._modules = _as_data(cfg, tokenizer, dataset.pipeline)
         self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
+        self.data_set = str(meta.get('dataset') or '')
         if meta.get('vocabulary') is not None:
             self.tokenizer.set_vocabulary(meta['vocabulary'])
         self.model = _load(cfg.model, stored, self.checkpoint).to(self.device)

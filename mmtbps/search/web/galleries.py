@@ -8,8 +8,10 @@ from threading import Lock
 import cv2
 import numpy as np
 
+from mmtbps.core.text import printable
 from mmtbps.datasets.transforms import LoadPersonImage
 
+from ..query_notes import note_on
 from ..results import SearchResult
 from ..searcher import Searcher
 from .uploads import UploadLimits, keep_upload
@@ -103,7 +105,7 @@ class Galleries:
         names = [path.name for path in paths]
         return cls(
             {
-                path.name if names.count(path.name) == 1 else str(path): Searcher.load(
+                printable(path.name if names.count(path.name) == 1 else str(path)): Searcher.load(
                     path, checkpoint=checkpoint, device=device, index=index, trusted_modules=trusted_modules
                 )
                 for path in paths
@@ -127,18 +129,19 @@ class Galleries:
             told = f'The sentence has {len(sentence)} characters; shorten it to at most {MAX_SENTENCE}.'
             return Answer(told, failed=True)
         searcher = self.searchers[name]
-        unknown = list(dict.fromkeys(searcher.encoder.unknown_words(sentence)))
+        notes = note_on(searcher.encoder, sentence)
         try:
             with self._lock:
                 searcher.gallery.refresh()
                 results = searcher.search(sentence, min(topk, len(searcher)), rerank)
         except (OSError, RuntimeError, ValueError) as error:
-            known_none = 'The model knows none of these words; describe the person in plain English.'
-            return Answer(known_none if unknown else f'The search failed: {error}', failed=True)
-        message = f'{_count(results, searcher)} for: {sentence}'
-        if unknown:
-            message += f'\nWords that the model does not know: {", ".join(unknown)}'
-        return Answer(message, [_hit(result) for result in results])
+            if not notes.unknown:
+                return Answer(f'The search failed: {error}', failed=True)
+            known_none = ['The model knows none of these words; describe the person in plain English.', *notes.lines]
+            return Answer('\n'.join(known_none), failed=True)
+        return Answer(
+            '\n'.join([f'{_count(results, searcher)} for: {sentence}', *notes.lines]), [_hit(one) for one in results]
+        )
 
     def by_image(self, name: str, path: str, topk: int, rerank: str | None) -> Answer:
         """Search with an image of the gallery; see :meth:`by_sentence` for the arguments."""
@@ -150,8 +153,8 @@ class Galleries:
                 searcher.gallery.refresh()
                 results = searcher.search_by_image(path, topk=min(topk, len(searcher)), rerank=rerank)
         except (OSError, RuntimeError, ValueError):
-            return Answer(f'The image {Path(path).name} cannot be read any more.', failed=True)
-        message = f'{_count(results, searcher)} like {Path(path).name}'
+            return Answer(f'The image {printable(Path(path).name)} cannot be read any more.', failed=True)
+        message = f'{_count(results, searcher)} like {printable(Path(path).name)}'
         return Answer(message, [_hit(result) for result in results], _picture(path))
 
     def add(self, name: str, files: Sequence[str | Path]) -> Answer:
@@ -193,7 +196,7 @@ def _count(results: Sequence[SearchResult], searcher: Searcher) -> str:
 
 def _hit(result: SearchResult) -> Hit:
     person = result.metadata.get('person_id')
-    caption = f'{result.rank} · {result.score:.3f}' + ('' if person is None else f'\nperson {person}')
+    caption = f'{result.rank} · {result.score:.3f}' + ('' if person is None else f'\nperson {printable(str(person))}')
     return Hit(result.path, _picture(result.path), caption)
 
 

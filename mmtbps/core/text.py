@@ -1,0 +1,32 @@
+"""Text that anybody may have written, for output that is UTF-8."""
+
+import re
+
+__all__ = ['printable']
+
+_SURROGATES = re.compile('[\ud800-\udfff]')
+_BYTE = range(0xDC80, 0xDD00)
+
+
+def printable(text: str) -> str:
+    r"""Write text so that it can be printed and stored as UTF-8.
+
+    Python reads the name of a file that is no UTF-8, such as one from an archive of another country, with surrogates in
+    the places of such bytes; no output takes them.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The same, with ``\xd0`` for the byte d0 and ``\ud83d`` for half a character.
+
+    Example:
+        >>> printable('crops/\udcd0.png')
+        'crops/\\xd0.png'
+    """
+    return _SURROGATES.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f'\\x{number - 0xDC00:02x}' if number in _BYTE else f'\\u{number:04x}'

@@ -1,0 +1,81 @@
+"""What whoever asks should know of a sentence: words that the model does not know, and those that it does not read."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from .encoders import Encoder
+
+__all__ = ['QueryNotes', 'note_on', 'suggest_words']
+
+_ALIKE = 0.75
+"""Share of common letters from which on a word is suggested for another: wmoan and woman have 0.8, hat and bag 0.33."""
+
+_LONGEST_WORD = 40
+
+
+@dataclass(frozen=True)
+class QueryNotes:
+    """Notes on a sentence.
+
+    Args:
+        unknown: The words that the model does not know, each with a known one that is spelt alike, or None.
+        warnings: Sentences about what makes the answer worth little. Defaults to none.
+    """
+
+    unknown: Mapping[str, str | None]
+    warnings: Sequence[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """The notes, a line each."""
+        if not self.unknown:
+            return list(self.warnings)
+        words = [word if meant is None else f'{word} (did you mean {meant}?)' for word, meant in self.unknown.items()]
+        return [*self.warnings, f'words that the model does not know: {", ".join(words)}']
+
+
+def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
+    """Compare a sentence with what a model can read.
+
+    Args:
+        encoder: The encoder of the sentence.
+        sentence: The sentence.
+
+    Returns:
+        The unknown words, and warnings: most words are unknown, the letters are of another language than the model's,
+        or the end of the sentence is cut off.
+    """
+    unknown, words = encoder.unknown_words(sentence), encoder.words_of(sentence)
+    warnings = []
+    if 2 * len(unknown) > len(words):
+        warnings.append(
+            f'WARNING: the model does not know {len(unknown)} of the {len(words)} words of {sentence!r}, so that the '
+            f'answer means little. {encoder.training}'
+        )
+    elif encoder.tokenizer is not None and encoder.tokenizer.vocabulary is None and _foreign(sentence):
+        warnings.append(f'WARNING: most of {sentence!r} is in other letters than English. {encoder.training}')
+    if excess := 0 if encoder.tokenizer is None else encoder.tokenizer.excess(sentence):
+        warnings.append(
+            f'WARNING: the last {excess} of {len(words)} words are not read, since the sentence is too long.'
+        )
+    return QueryNotes(suggest_words(unknown, encoder), warnings)
+
+
+def suggest_words(unknown: Sequence[str], encoder: Encoder) -> dict[str, str | None]:
+    """Find for each unknown word the known one that is spelt most alike, or None."""
+    vocabulary = None if encoder.tokenizer is None else encoder.tokenizer.vocabulary
+    known = [word for word in (vocabulary or [])[2:] if len(word) > 1]
+    return {word: _closest(word, known) for word in dict.fromkeys(unknown)}
+
+
+def _closest(word: str, known: Sequence[str]) -> str | None:
+    found = get_close_matches(word, known, 1, _ALIKE) if len(word) <= _LONGEST_WORD else []
+    return found[0] if found else None
+
+
+def _foreign(sentence: str) -> bool:
+    letters = [letter for letter in sentence if letter.isalpha()]
+    latin = sum('LATIN' in unicodedata.name(letter, '') for letter in letters)
+    return 2 * latin < len(letters)
