@@ -15,7 +15,7 @@ from mmtbps.search.answers import describe_answer, draw_answers, format_answer, 
 from mmtbps.search.encoders.rebuild import rebuild_encoder
 from mmtbps.search.generations import verify_gallery
 from mmtbps.search.listing import list_images
-from mmtbps.search.query_notes import QueryNotes, note_on
+from mmtbps.search.query_notes import QueryNotes, join_notes, note_on
 from mmtbps.search.shard_set import SHARD_MANIFEST, read_shard_manifest
 from mmtbps.zoo import require_named
 
@@ -152,7 +152,7 @@ def run_query(args: argparse.Namespace) -> None:
     else:
         answers = list(zip(sentences, searcher.search(sentences, **options), strict=True))
         notes = [note_on(searcher.encoder, sentence) for sentence in sentences]
-        for line in dict.fromkeys(line for note in notes for line in note.lines):
+        for line in join_notes(notes).lines:
             print(printable(line), file=sys.stderr)
     if args.json:
         print(format_json([describe_answer(*answer, note) for answer, note in zip(answers, notes, strict=True)]))

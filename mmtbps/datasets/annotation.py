@@ -14,7 +14,6 @@ from mmtbps.core.json_text import parse_json
 __all__ = [
     'SPLITS',
     'ImageEntry',
-    'alike_identities',
     'back_translations',
     'check_split',
     'conflicts',
@@ -22,11 +21,9 @@ __all__ = [
     'load_json',
     'merge_images',
     'missing_images',
-    'mixed_identities',
     'parse_entry',
     'read_text',
     'relative_path',
-    'require_images',
     'sort_ids',
 ]
 
@@ -183,46 +180,6 @@ def conflicts(entries: Iterable[ImageEntry]) -> Iterator[str]:
             )
 
 
-def mixed_identities(entries: Iterable[ImageEntry]) -> Iterator[str]:
-    """Find identities that are a number in one place and a text in another, which would be two persons.
-
-    Args:
-        entries: Entries of any splits.
-
-    Yields:
-        A message for every identity of both kinds, with the first entry of each.
-    """
-    first: dict[str, ImageEntry] = {}
-    told = set()
-    for entry in entries:
-        written = str(entry.person_id)
-        other = first.setdefault(written, entry)
-        if type(other.person_id) is not type(entry.person_id) and written not in told:
-            told.add(written)
-            yield (
-                f'{other.where} and {entry.where}: the person is {other.person_id!r} in one and {entry.person_id!r} in '
-                'the other, a number and a text, which would be two persons. Write the identities of all splits as one '
-                'or the other'
-            )
-
-
-def alike_identities(entries: Iterable[ImageEntry]) -> list[str]:
-    """List identities that differ in how a number is written, such as '3', '03' and '3.0'.
-
-    Args:
-        entries: Entries of any splits.
-
-    Returns:
-        One text for each number, with its spellings.
-    """
-    spellings: dict[float, dict[str, None]] = {}
-    for entry in entries:
-        written = str(entry.person_id)
-        if re.fullmatch(r'[+-]?[0-9]{1,300}(\.[0-9]{1,300})?', written):
-            spellings.setdefault(float(written), {})[written] = None
-    return [', '.join(map(repr, written)) for written in spellings.values() if len(written) > 1]
-
-
 def merge_images(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
     """Give every image one entry, with the captions of all its entries in order.
 
@@ -299,23 +256,3 @@ def missing_images(folder: str, paths: Iterable[str]) -> list[str]:
         if name not in listings[parent] and not (listings[parent] and os.path.exists(os.path.join(folder, path))):
             missing.append(path)
     return missing
-
-
-def require_images(folder: str, paths: Sequence[str]) -> None:
-    """Check that images exist on the disk.
-
-    Args:
-        folder: The image folder.
-        paths: Image paths below it.
-
-    Raises:
-        FileNotFoundError: If some are missing; the message counts them and names the first ones.
-    """
-    missing = missing_images(folder, paths)
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing)} of {len(paths)} images are not in {folder}: {", ".join(missing[:3])}'
-            f'{", ..." if len(missing) > 3 else ""}. Check data_root and data_prefix; '
-            'tools/dataset_tools/verify_dataset.py lists every missing image. (check_images=False skips this check, '
-            'for images that are not on the local disk.)'
-        )

@@ -16,7 +16,9 @@ from mmtbps.registry import TOKENIZER
 from . import annotation
 from .annotation import ImageEntry
 from .caption_noise import add_caption_noise
+from .identities import two_kinds
 from .item_rng import ItemRNG
+from .places import nested_hint, require_images, with_slashes
 from .tokenizers import Tokenizer
 
 __all__ = ['TBPSDataset']
@@ -182,8 +184,10 @@ class TBPSDataset(BaseDataset):
             ValueError: If its content is invalid.
         """
         if not fileio.exists(self.ann_file):
-            raise FileNotFoundError(' '.join([f'{self.ann_file} does not exist.', self.annotation_help]).strip())
-        return list(self.parse(self.load_raw()))
+            hint = nested_hint(os.path.dirname(self.ann_file) or '.', [os.path.basename(self.ann_file)])
+            parts = [f'{self.ann_file} does not exist.', hint, self.annotation_help]
+            raise FileNotFoundError(' '.join(part for part in parts if part))
+        return with_slashes(self.data_prefix['img_path'], list(self.parse(self.load_raw())))
 
     def check_entries(self) -> tuple[list[ImageEntry], list[str]]:
         """Read the entries of all splits and list invalid ones instead of stopping at the first.
@@ -222,7 +226,7 @@ class TBPSDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Read the split and create its items; a training set also fits its tokenizer."""
         entries = self.read_entries()
-        for message in annotation.mixed_identities(entries):
+        for message in two_kinds(entries):
             raise self.annotation_error(message)
         chosen = [entry for entry in entries if entry.split == self.split]
         if not chosen:
@@ -240,6 +244,7 @@ class TBPSDataset(BaseDataset):
             self._metainfo['person_ids'] = raw_ids
             if self.tokenizer.vocabulary is None:
                 self.tokenizer.fit(caption for image in images for caption in image.captions)
+        self._tell_long_captions(images)
         items = [item for index, image in enumerate(images) for item in self._items(index, image, classes)]
         return items if self.caption_noise is None else add_caption_noise(items, self.caption_noise)
 
@@ -257,8 +262,18 @@ class TBPSDataset(BaseDataset):
         if not usable:
             raise self.annotation_error(f'there is no caption in the split {self.split!r}')
         if self.check_images:
-            annotation.require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
+            require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
         return usable
+
+    def _tell_long_captions(self, images: Sequence[ImageEntry]) -> None:
+        """Count the captions of which the tokenizer cuts something off."""
+        long = [image for image in images for caption in image.captions if self.tokenizer.excess(caption)]
+        if long:
+            warnings.warn(
+                f'{self.ann_file}: {len(long)} captions of the split {self.split!r} are longer than {self.tokenizer} '
+                f'reads (the first: {long[0].where}); the rest of them is not used.',
+                stacklevel=2,
+            )
 
     def _items(self, image_id: int, image: ImageEntry, classes: Mapping[int | str, int]) -> list[dict]:
         """Create the items of an image: one per caption in training, a single one in evaluation."""

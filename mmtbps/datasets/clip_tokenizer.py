@@ -1,6 +1,5 @@
 """CLIP's byte-pair encoding."""
 
-import warnings
 from functools import lru_cache
 
 from open_clip.tokenizer import SimpleTokenizer
@@ -20,6 +19,19 @@ __all__ = ['CLIPTokenizer']
 def _encoding() -> SimpleTokenizer:
     """One table of merges for all tokenizers of a process; it is not copied to workers with the data set."""
     return SimpleTokenizer()
+
+
+def _length(text: str) -> int:
+    """Number of BPE tokens; of text that needs no repair they are counted word by word, ten times as fast."""
+    encoding = _encoding()
+    if text.isascii() and text.isprintable() and '&' not in text:
+        return sum(map(_length_of_word, encoding.pat.findall(text.lower())))
+    return len(encoding.encode(text))
+
+
+@lru_cache(maxsize=2**16)
+def _length_of_word(word: str) -> int:
+    return len(_encoding().bpe(word).split(' '))
 
 
 @TOKENIZER.register_module()
@@ -77,17 +89,12 @@ class CLIPTokenizer(Tokenizer):
             Ids of start, BPE tokens and end: between 2 and ``context_length`` ids, not padded.
         """
         encoding = _encoding()
-        tokens = encoding.encode(self.clean(text))
-        most = self.context_length - 2
-        if len(tokens) > most:
-            # The same text each time, which Python shows once.
-            warnings.warn(
-                f'A caption has more than {most} tokens and is cut there (context_length={self.context_length}); '
-                'further ones are not mentioned.',
-                stacklevel=2,
-            )
-        tokens = tokens[:most]
+        tokens = encoding.encode(self.clean(text))[: self.context_length - 2]
         return [encoding.sot_token_id, *tokens, encoding.eot_token_id]
+
+    def excess(self, text: str) -> int:
+        """Number of BPE tokens beyond ``context_length``, see :meth:`Tokenizer.excess`."""
+        return max(0, _length(self.clean(text)) + 2 - self.context_length)
 
     @property
     def vocab_size(self) -> int:

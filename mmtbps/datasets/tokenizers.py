@@ -1,7 +1,6 @@
 """Tokenizers: they convert sentences to the integer ids that a text stream reads."""
 
 import string
-import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -41,6 +40,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Convert a sentence to ids; at least one, for any text."""
+
+    def excess(self, text: str) -> int:
+        """Number of tokens at the end of a sentence that :meth:`encode` cuts off; 0 by default, for no limit."""
+        return 0
 
     @property
     @abstractmethod
@@ -138,6 +141,10 @@ class WordTokenizer(Tokenizer):
         ids = self._require_ids()
         return [ids.get(word, self.unk_id) for word in self.tokenize(text)[: self.max_length]] or [self.unk_id]
 
+    def excess(self, text: str) -> int:
+        """Number of words beyond ``max_length``, see :meth:`Tokenizer.excess`."""
+        return max(0, len(self.tokenize(text)) - self.max_length)
+
     def fit(self, captions: Iterable[str]) -> None:
         """Build the vocabulary.
 
@@ -147,15 +154,7 @@ class WordTokenizer(Tokenizer):
         Raises:
             ValueError: If the tokenizer has another vocabulary already.
         """
-        sentences = [self.tokenize(caption) for caption in captions]
-        cut = sum(len(words) > self.max_length for words in sentences)
-        if cut:
-            warnings.warn(
-                f'{cut} of {len(sentences)} captions have more than {self.max_length} words and are cut there '
-                '(tokenizer.max_length).',
-                stacklevel=2,
-            )
-        counts = Counter(chain.from_iterable(sentences))
+        counts = Counter(chain.from_iterable(map(self.tokenize, captions)))
         words = sorted((word for word in counts if counts[word] >= self.min_count), key=lambda w: (-counts[w], w))
         self.set_vocabulary([self.pad_token, self.unk_token, *words])
 

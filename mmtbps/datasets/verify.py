@@ -14,18 +14,12 @@ from PIL import Image
 from terminaltables import AsciiTable
 
 from mmtbps.core.images import require_pixels
+from mmtbps.core.text import printable
 from mmtbps.registry import DATASETS
 
-from .annotation import (
-    SPLITS,
-    ImageEntry,
-    alike_identities,
-    conflicts,
-    missing_images,
-    mixed_identities,
-    sort_ids,
-)
+from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
 from .base import TBPSDataset
+from .identities import similar_identities, two_kinds
 
 __all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
 
@@ -37,7 +31,7 @@ _FAULTS = {
 _REMARKS = {
     'images_in_several_splits': 'images in more than one split',
     'persons_in_several_splits': 'persons in more than one split',
-    'alike_identities': 'persons whose identities are the same number',
+    'similar_identities': 'identities that are written differently but may be one',
     'captions_of_several_persons': 'captions that several persons share',
     'blank_captions': 'images with blank captions or none',
     'non_ascii_captions': 'captions with characters beyond ASCII',
@@ -55,8 +49,8 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         A dictionary for ``json.dump``. 'source' names the data; 'splits' maps each split to its numbers of
         'identities', 'images' and 'captions' and to the 'published' ones (or None); 'broken' says whether there are
         faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks need not be faults:
-        'images_in_several_splits', 'persons_in_several_splits', 'alike_identities', 'captions_of_several_persons',
-        'blank_captions', 'non_ascii_captions'.
+        'images_in_several_splits', 'persons_in_several_splits' (compared as they are written), 'similar_identities'
+        (such as 3, 03 and 3.0), 'captions_of_several_persons', 'blank_captions', 'non_ascii_captions'.
     """
     folder = dataset.data_prefix['img_path']
     report: dict[str, Any] = {
@@ -65,16 +59,15 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         **{key: [] for key in (*_FAULTS, *_REMARKS)},
     }
     entries, report['annotation_errors'] = dataset.check_entries()
-    for find in (conflicts, mixed_identities):
-        report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in find(entries)]
-    report['alike_identities'] = alike_identities(entries)
+    report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in _contradictions(entries)]
     paths = list(dict.fromkeys(entry.img_path for entry in entries))
     report['missing_images'] = missing_images(folder, paths)
     absent = set(report['missing_images'])
     report['undecodable_images'] = list(_undecodable(folder, [path for path in paths if path not in absent], workers))
     report['splits'] = _count_splits(entries, dataset.statistics)
     report['images_in_several_splits'] = _several(((e.img_path, e.split) for e in entries), 'image', 'splits')
-    report['persons_in_several_splits'] = _several(((e.person_id, e.split) for e in entries), 'person_id', 'splits')
+    report['persons_in_several_splits'] = _persons_in_several_splits(entries)
+    report['similar_identities'] = [{'person_ids': group} for group in similar_identities(entries)]
     report.update(_check_captions(entries))
     report['broken'] = any(report[key] for key in _FAULTS)
     return report
@@ -105,7 +98,7 @@ def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
         lines += [f'  {item if isinstance(item, str) else _line(item)}' for item in shown]
         lines += ['  ...'] if len(shown) < len(found) else []
     lines.append('BROKEN: repair the faults above.' if report['broken'] else 'No faults.')
-    return '\n'.join(lines)
+    return printable('\n'.join(lines))
 
 
 def config_of_class(name: str, data_root: str) -> Config:
@@ -161,6 +154,11 @@ def _dataset_nodes(node: Any) -> Iterator[dict]:
         yield node
 
 
+def _contradictions(entries: list[ImageEntry]) -> Iterator[str]:
+    yield from two_kinds(entries)
+    yield from conflicts(entries)
+
+
 def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator[dict[str, str]]:
     with ThreadPoolExecutor(workers) as pool:
         reasons = pool.map(_decoding_error, (os.path.join(folder, path) for path in paths))
@@ -208,6 +206,12 @@ def _several(pairs: Iterable[tuple[Any, Any]], key: str, values: str) -> list[di
     for one, other in pairs:
         found[one].add(other)
     return [{key: one, values: sort_ids(others)} for one, others in found.items() if len(others) > 1]
+
+
+def _persons_in_several_splits(entries: list[ImageEntry]) -> list[dict]:
+    written = {str(entry.person_id): entry.person_id for entry in reversed(entries)}
+    found = _several(((str(entry.person_id), entry.split) for entry in entries), 'person_id', 'splits')
+    return [dict(one, person_id=written[one['person_id']]) for one in found]
 
 
 def _check_captions(entries: Iterable[ImageEntry]) -> dict[str, list[dict]]:

@@ -1,13 +1,13 @@
 """What whoever asks should know of a sentence: words that the model does not know, and those that it does not read."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from .encoders import Encoder
 
-__all__ = ['QueryNotes', 'note_on', 'suggest_words']
+__all__ = ['QueryNotes', 'join_notes', 'note_on', 'suggest_words']
 
 _ALIKE = 0.75
 """Share of common letters from which on a word is suggested for another: wmoan and woman have 0.8, hat and bag 0.33."""
@@ -61,6 +61,13 @@ def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
             f'WARNING: the last {excess} of {len(words)} words are not read, since the sentence is too long.'
         )
     return QueryNotes(suggest_words(unknown, encoder), warnings)
+
+
+def join_notes(notes: Iterable[QueryNotes]) -> QueryNotes:
+    """Put the notes on several sentences together, each word and warning once."""
+    notes = list(notes)
+    unknown = {word: meant for one in notes for word, meant in one.unknown.items()}
+    return QueryNotes(unknown, list(dict.fromkeys(line for one in notes for line in one.warnings)))
 
 
 def suggest_words(unknown: Sequence[str], encoder: Encoder) -> dict[str, str | None]:

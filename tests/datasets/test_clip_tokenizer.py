@@ -14,7 +14,6 @@ WORDS = ' '.join(f'word{number}' for number in range(500))
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=['Cf', 'Cs']), max_size=60), length=st.integers(2, 60))
-@pytest.mark.filterwarnings('ignore:A caption has more than')
 def test_ids_are_those_of_open_clip(text, length):
     ids = CLIPTokenizer(length).encode(text)
     reference = open_clip.tokenize([text], length)[0]
@@ -63,3 +62,10 @@ def test_a_copy_for_a_worker_is_small():
 def test_no_room_for_start_and_end():
     with pytest.raises(ValueError, match='context_length must be at least 2'):
         CLIPTokenizer(1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=60) | st.text(st.characters(max_codepoint=127), max_size=60), length=st.integers(2, 40))
+def test_what_is_cut_off_is_counted(text, length):
+    tokenizer = CLIPTokenizer(length)
+    assert tokenizer.excess(text) == len(tokenizer.tokenize(text)) + 2 - len(tokenizer.encode(text))
