@@ -1,13 +1,16 @@
 """What stands behind the web page; the page itself is tested in a browser by tests/tools/test_web_demo.py."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 from odd_images import claim_size
 from PIL import Image
-from tiny_search import PixelEncoder
+from tiny_search import WORDS, PixelEncoder
 
-from mmtbps.search import Searcher
+from mmtbps.datasets import WordTokenizer
+from mmtbps.search import MetadataSource, Searcher
 from mmtbps.search.web import Galleries, UploadLimits, keep_upload
 
 
@@ -46,6 +49,36 @@ def test_an_image_of_the_gallery_finds_itself_and_no_other_file_is_taken(searche
     assert outside.failed
     assert not outside.hits
     assert outside.query is None
+
+
+def test_unknown_words_are_told_with_suggestions(searcher):
+    searcher.encoder.tokenizer = WordTokenizer(vocabulary=WORDS)
+    galleries = Galleries(dict(one=searcher))
+    told = galleries.by_sentence('one', 'a wmoan in red', 3, None)
+    assert told.message.endswith('words that the model does not know: wmoan (did you mean woman?)')
+    assert len(told.hits) == 3
+    told = galleries.by_sentence('one', 'eine Frau', 3, None)
+    assert told.failed
+    assert told.message.startswith('The model knows none of these words')
+    assert 'whose most frequent words are a, man, woman' in told.message
+
+
+def test_a_search_that_fails_is_told(searcher):
+    told = Galleries(dict(one=searcher)).by_sentence('one', 'a man', 3, 'Nobody')
+    assert (told.failed, told.message[:18]) == (True, 'The search failed:')
+
+
+def test_names_that_are_no_utf8_are_shown(searcher, tmp_path, picture):
+    odd = tmp_path / os.fsdecode(b'\xd0\xd0')
+    odd.mkdir()
+    path = odd / os.fsdecode(b'\xcd.png')
+    path.write_bytes(cv2.imencode('.png', picture)[1].tobytes())
+    searcher.index([path], metadata=MetadataSource(pattern='(?P<person_id>[^/]+)[.]png'), num_workers=0, progress=False)
+    (told,) = [Galleries(dict(one=searcher)).by_image('one', str(path), 1, None)]
+    assert told.message.endswith('like \\xcd.png')
+    assert told.hits[0].caption.endswith('person \\xcd')
+    Searcher.load(tmp_path / 'index', encoder=PixelEncoder()).save(odd / os.fsdecode(b'\xff'))
+    assert list(Galleries.load([odd / os.fsdecode(b'\xff')]).searchers) == ['\\xff']
 
 
 def test_an_image_that_is_gone_is_grey(searcher, crops):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import runpy
 import shutil
 from pathlib import Path
@@ -83,6 +84,69 @@ def test_words_that_say_nothing_are_named(index, capsys):
     main = runpy.run_path(str(TOOLS / 'search.py'))['main']
     main(['query', str(index), 'a yeti in a red zebra coat', 'a yeti'])
     assert capsys.readouterr().err == 'words that the model does not know: yeti, zebra\n'
+
+
+def test_json_holds_what_is_not_known_of_each_sentence(run, index):
+    known, odd = found(run, index, 'a man in red', 'a wmoan, ein Mann mit roter Tasche', '--topk', 1)
+    assert (known['unknown_words'], known['warnings']) == ({}, [])
+    assert odd['unknown_words'] == dict(wmoan='woman', ein='in', mann='man', mit=None, roter=None, tasche=None)
+    assert 'does not know 6 of the 7 words' in odd['warnings'][0]
+
+
+def test_suggestions_are_printed(index, capsys):
+    runpy.run_path(str(TOOLS / 'search.py'))['main'](['query', str(index), 'a wmoan in red', '--topk', '1', '--json'])
+    captured = capsys.readouterr()
+    assert captured.err == 'words that the model does not know: wmoan (did you mean woman?)\n'
+    json.loads(captured.out, parse_constant=pytest.fail)
+
+
+def test_names_that_are_no_utf8_are_printed_and_written(files, run, tmp_path):
+    crops, config, checkpoint = files
+    folder = tmp_path / os.fsdecode(b'\xcd')
+    shutil.copytree(crops / 'cam0', folder)
+    (folder / 'p0_t0.png').rename(folder / os.fsdecode(b'\xd0\xd0_1.png'))
+    model = ['--config', config, '--checkpoint', checkpoint]
+    assert '4 new' in run('search.py', 'index', tmp_path, *model, '--out', tmp_path / 'index')
+    table = tmp_path / 'a.csv'
+    text = run('search.py', 'query', tmp_path / 'index', 'a man', '--out', table, '--show', tmp_path / 'a.png')
+    written = [row['path'] for row in csv.DictReader(table.read_text(encoding='utf-8').splitlines())]
+    (answer,) = found(run, tmp_path / 'index', 'a man')
+    for shown in (text.split(), written, [result['path'] for result in answer['results']]):
+        assert any(path.endswith('\\xcd/\\xd0\\xd0_1.png') for path in shown)
+    named = {os.fsdecode(bytes.fromhex(result['path_hex'])) for result in answer['results']}
+    assert named == {str(path) for path in folder.iterdir()}
+    odd = folder / os.fsdecode(b'\xd0\xd0_1.png')
+    assert 'xd0_1.png' in run('search.py', 'query', tmp_path / 'index', '--image', odd, '--show', tmp_path / 'b.png')
+
+
+def test_an_address_is_no_image(files, run, index, tmp_path):
+    _, config, checkpoint = files
+    told = run('search.py', 'query', index, '--image', 'https://example.org/a.png', expected=2)
+    assert told == (
+        'search.py: https://example.org/a.png is an address, not a file: only files of this machine are read. '
+        'Download it first.\n'
+    )
+    model = ['--config', config, '--checkpoint', checkpoint]
+    told = run('search.py', 'index', 'https://example.org', *model, '--out', tmp_path / 'new', expected=2)
+    assert 'is an address, not a file' in told
+
+
+def test_a_table_about_one_of_several_folders(files, run, tmp_path):
+    crops, config, checkpoint = files
+    table = crops / 'facts.csv'
+    table.write_text('path,camera\ncam1/p2_t10.png,c1\n')
+    command = ['search.py', 'index', crops / 'cam0', crops / 'cam1', '--config', config, '--checkpoint', checkpoint]
+    run(*command, '--out', tmp_path / 'new', '--metadata', table)
+    (answer,) = found(run, tmp_path / 'new', 'a man', '--where', 'camera = c1')
+    assert [Path(result['path']).name for result in answer['results']] == ['p2_t10.png']
+    table.write_text('path,camera\nelsewhere.png,c1\n')
+    told = run('search.py', 'index', crops, '--config', config, '--checkpoint', checkpoint,
+               '--out', tmp_path / 'newer', '--metadata', table, expected=2)  # fmt: skip
+    assert f'{table}: none of its 1 rows meets an image' in told
+    told = run('extract.py', crops, '--config', config, '--checkpoint', checkpoint,
+               '--out', tmp_path / 'shards', '--metadata', table, expected=2)  # fmt: skip
+    assert 'none of its 1 rows meets an image' in told
+    table.unlink()
 
 
 def test_words_may_stand_before_and_behind_options():

@@ -1,6 +1,7 @@
 """Serve the web page on this machine and clean up afterwards."""
 
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -17,6 +18,8 @@ EXAMPLES = (
     'A man wears a blue t-shirt, grey shorts and white shoes.',
     'A person with a black backpack and a yellow jacket.',
 )
+
+_ROOT = re.compile(r'(https?://[^\s/?#"<>]+)?(/[^\s?#"<>]*)?')
 
 
 def serve(
@@ -36,29 +39,43 @@ def serve(
         host: Address to listen on. Defaults to ``'127.0.0.1'``: only this machine can open the page.
         port: Port to listen on. Defaults to None: the first free one from 7860.
         examples: Sentences offered for a click. Defaults to three in words that ToyPEDES and CUHK-PEDES share.
-        root_path: Path below which a reverse proxy shows the page, such as ``'/find'``. Defaults to None: what the
-            environment variable ``GRADIO_ROOT_PATH`` says, else none.
+        root_path: Where a proxy in front serves the page: a path such as ``'/find'``, or a whole address, which the
+            browser puts in front of all requests. Defaults to None: that of the environment variable
+            ``GRADIO_ROOT_PATH``, or no proxy.
 
     Raises:
         ImportError: If Gradio is not installed.
+        ValueError: If ``root_path`` is neither a path nor an address.
         OSError: If the port is in use.
     """
     stopped = threading.Event()
-    root_path = root_path or os.environ.get('GRADIO_ROOT_PATH') or None
+    root = _checked_root(os.environ.get('GRADIO_ROOT_PATH', '') if root_path is None else root_path)
     with _own_folder(), _told_to_stop(stopped):
         build_page, launch_options = _page_builders()
         page = build_page(galleries, examples)
         options = launch_options(galleries.limits)
         try:
             _, url, _ = page.launch(
-                server_name=host, server_port=port, root_path=root_path, prevent_thread_lock=True, **options
+                server_name=host, server_port=port, root_path=root, prevent_thread_lock=True, **options
             )
             print(f'Open {url} in a browser; Ctrl-C ends it.', flush=True)
+            if root:
+                print(f'Requests are asked for below {root}, where a proxy has to pass them on.', flush=True)
             if not host.startswith('127.') and host not in ('localhost', '::1'):
                 print('Everyone who reaches this machine can use the page: it asks for no password.', flush=True)
             stopped.wait()
         finally:
             page.close(verbose=False)
+
+
+def _checked_root(root: str) -> str:
+    """Check where a proxy serves the page; a slash at the end is left out, as Gradio expects."""
+    if root and not _ROOT.fullmatch(root):
+        raise ValueError(
+            f'root_path must be a path that begins with a slash, such as /find, or an address, such as '
+            f'https://example.org/find, got {root!r:.200}.'
+        )
+    return root.rstrip('/')
 
 
 def _page_builders() -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -75,7 +92,7 @@ def _page_builders() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 @contextmanager
 def _own_folder() -> Iterator[None]:
-    """Give Gradio a temporary folder, and hide all of its settings in the environment."""
+    """Give Gradio a temporary folder, and hide all of its settings in the environment from it."""
     before = {name: value for name, value in os.environ.items() if name.startswith('GRADIO_')}
     with tempfile.TemporaryDirectory(prefix='mmtbps_web_', ignore_cleanup_errors=True) as folder:
         for name in before:
