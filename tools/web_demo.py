@@ -18,7 +18,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine)')
     parser.add_argument('--port', type=int, help='port to listen on (default: the first free one from 7860)')
     parser.add_argument(
-        '--root-path', metavar='PATH', help='path below which a reverse proxy shows the page, such as /find'
+        '--root-path', metavar='PATH', help='path such as /find, or address, under which a proxy in front serves the page'
     )
     parser.add_argument(
         '--examples', nargs='*', default=EXAMPLES, metavar='SENTENCE', help='sentences offered for a click'

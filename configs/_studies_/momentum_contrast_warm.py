@@ -51,8 +51,28 @@ bases = dict(
     )
 )
 stages = dict(toypedes_500=dict(warm=dict(base='baseline', changes=_small(_warm, 4))))
-variants = dict(
-    toypedes_500={
-        key: variant for name, heads in _sets.items() for key, variant in _pair(name, heads, _small(_few, 6)).items()
-    }
-)
+_six_epochs = _small(_few, 6)
+_pairs = {key: variant for name in _sets for key, variant in _pair(name, _sets[name], _six_epochs).items()}
+
+# One setting at a time, against the same runs without CM-MoCo; batches and steps change those as well.
+_settings = {
+    'weight 5': dict(weight=5.0),
+    'K = 64': dict(size=64),
+    'K = 4,096': dict(size=4096),
+    'm = 0.999': dict(momentum=0.999),
+}
+_grid = {
+    f'{name} + CM-MoCo, {setting}': _pair(name, _sets[name], _six_epochs, **values)[f'{name} + CM-MoCo']
+    for name in ('identity', 'both')
+    for setting, values in _settings.items()
+}
+# A step with CM-MoCo costs 1.3 x here, so that eight epochs without it take the time of six.
+_grid['both, time of CM-MoCo'] = dict(_pairs['both'], changes={**_pairs['both']['changes'], **_small(_few, 8)})
+for _name, _changes in {
+    'batch 16': _small(_few, 3, batch=16),
+    'batch 64': _small(_few, 13, batch=64),
+    '1,200 steps': _small(_few, 19),
+}.items():
+    _grid |= _pair(f'both, {_name}', _sets['both'], _changes)
+
+variants = dict(toypedes_500={**_pairs, **_grid})

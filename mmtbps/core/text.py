@@ -1,8 +1,9 @@
 """Text that anybody may have written, for output that is UTF-8."""
 
+import os
 import re
 
-__all__ = ['printable']
+__all__ = ['printable', 'require_utf8']
 
 _SURROGATES = re.compile('[\ud800-\udfff]')
 _BYTE = range(0xDC80, 0xDD00)
@@ -25,6 +26,19 @@ def printable(text: str) -> str:
         'crops/\\xd0.png'
     """
     return _SURROGATES.sub(_escape, text)
+
+
+def require_utf8(path: str | os.PathLike) -> None:
+    """Refuse a path for features that is no UTF-8, which safetensors cannot open.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    text = os.fspath(path)
+    if printable(text) != text:
+        raise ValueError(
+            f'The path {printable(text)} is no UTF-8; features can only be kept in a folder whose name is.'
+        )
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -1,5 +1,6 @@
 """What whoever asks should know of a sentence: words that the model does not know, and those that it does not read."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ _ALIKE = 0.75
 """Share of common letters from which on a word is suggested for another: wmoan and woman have 0.8, hat and bag 0.33."""
 
 _LONGEST_WORD = 40
+
+_ENGLISH = frozenset({'the', 'and', 'with', 'wearing', 'wears', 'his', 'her', 'he', 'she', 'who', 'carrying', 'has'})
+_FEW_WORDS = 4
+"""Sentences of fewer words are not told to be of another language."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
         sentence: The sentence.
 
     Returns:
-        The unknown words, and warnings: most words are unknown, the letters are of another language than the model's,
-        or the end of the sentence is cut off.
+        The unknown words, and warnings: most words are unknown, the sentence is of another language than the model's,
+        or its end is cut off.
     """
     unknown, words = encoder.unknown_words(sentence), encoder.words_of(sentence)
     warnings = []
@@ -54,8 +59,8 @@ def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
             f'WARNING: the model does not know {len(unknown)} of the {len(words)} words of {sentence!r}, so that the '
             f'answer means little. {encoder.training}'
         )
-    elif encoder.tokenizer is not None and encoder.tokenizer.vocabulary is None and _foreign(sentence):
-        warnings.append(f'WARNING: most of {sentence!r} is in other letters than English. {encoder.training}')
+    elif encoder.tokenizer is not None and encoder.tokenizer.vocabulary is None and _foreign(encoder, sentence):
+        warnings.append(f'WARNING: {sentence!r} does not look like English. {encoder.training}')
     if excess := 0 if encoder.tokenizer is None else encoder.tokenizer.excess(sentence):
         warnings.append(
             f'WARNING: the last {excess} of {len(words)} words are not read, since the sentence is too long.'
@@ -82,7 +87,16 @@ def _closest(word: str, known: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def _foreign(sentence: str) -> bool:
-    letters = [letter for letter in sentence if letter.isalpha()]
-    latin = sum('LATIN' in unicodedata.name(letter, '') for letter in letters)
-    return 2 * latin < len(letters)
+def _foreign(encoder: Encoder, sentence: str) -> bool:
+    """Whether a sentence is hardly English, for models that read any word in pieces.
+
+    Of English captions hardly a word in ten is rare enough to be cut into pieces, and nearly all have one of the
+    commonest words.
+    """
+    words = re.findall(r'[^\W\d_]+', sentence.lower())
+    letters = ''.join(words)
+    if 2 * sum('LATIN' in unicodedata.name(letter, '') for letter in letters) < len(letters):
+        return True
+    if len(words) < _FEW_WORDS or not _ENGLISH.isdisjoint(words):
+        return False
+    return 10 * sum(len(encoder.words_of(word)) > 1 for word in words) > len(words)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmtbps.core.files import write_atomically
 from mmtbps.core.json_text import parse_json
+from mmtbps.core.text import require_utf8
 
 from .encoders.base import Fingerprint
 from .listing import GalleryImage
@@ -55,6 +56,7 @@ def write_shard(path: str | Path, shard: Shard) -> tuple[int, str]:
     Returns:
         The file's size in bytes and its SHA-256.
     """
+    require_utf8(path)
     header = dict(
         images=[image.to_list() for image in shard.images],
         fingerprint=shard.fingerprint.to_dict(),
@@ -74,8 +76,9 @@ def read_shard(path: str | Path) -> Shard:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it is damaged or not a shard.
+        ValueError: If it is damaged or not a shard, or its path is no UTF-8.
     """
+    require_utf8(path)
     missing = f'There are no features {path}. Extract or index again.'
     if not Path(path).is_file():
         raise FileNotFoundError(missing)

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmtbps.core.text import require_utf8
+
 from .columns import Columns
 from .encoders.base import Fingerprint
 from .generations import (
@@ -248,7 +250,8 @@ class GalleryStore:
         return self.folder is not None and folder.absolute() == self.folder.absolute()
 
     def require_free(self, folder: Path) -> None:
-        """Raise FileExistsError if the folder holds another gallery."""
+        """Raise FileExistsError if the folder holds another gallery, and ValueError if its name is no UTF-8."""
+        require_utf8(folder)
         if not self.stored_in(folder) and (folder / MANIFEST).exists():
             raise FileExistsError(f'{folder} already holds a gallery. Choose another folder or remove that one.')
 

@@ -137,3 +137,20 @@ def test_any_text_survives(root, write, name, captions):
     rows = [dict(ROWS[0], caption=caption) for caption in captions]
     dataset = PersonCaptions(write(root / name, rows), data_root=str(root), test_mode=True, serialize_data=False)
     assert dataset.get_data_info(0)['captions'] == [caption for caption in captions if caption.strip()]
+
+
+@pytest.mark.filterwarnings('ignore:.*lack a caption')
+@pytest.mark.parametrize(('write', 'nobody'), [(write_csv, ''), (write_jsonl, [])])
+def test_data_without_identities_and_distractors(tmp_path, write, nobody):
+    """What the README says of both."""
+    rows = [
+        dict(image='1.png', caption='A man.', person_id='x', split='test'),
+        dict(image='2.png', caption='A woman.', person_id='x', split='test'),
+        dict(image='3.png', caption=nobody, person_id='y', split='test'),
+    ]
+    file = write(tmp_path / ('own.csv' if write is write_csv else 'own.jsonl'), rows)
+    options = dict(data_root=str(tmp_path), split='test', test_mode=True, check_images=False)
+    for key, persons in (('image', 3), ('person_id', 2)):
+        dataset = PersonCaptions(file, person_key=key, **options)
+        assert dataset.num_classes == persons
+        assert [len(dataset.get_data_info(index)['captions']) for index in range(3)] == [1, 1, 0]

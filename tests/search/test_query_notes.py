@@ -12,6 +12,7 @@ from mmtbps.datasets import CLIPTokenizer, WordTokenizer
 from mmtbps.search import ModelEncoder
 from mmtbps.search.query_notes import note_on
 
+PHRASES = ['a red coat', 'cargo pants', 'a turquoise crossbody bag', 'espadrilles', 'a polka-dot T-shirt', 'curly hair']
 VOCABULARY = [*WORDS[:2], 'a', 'the', 'woman', 'wearing', 'jacket', 'trousers', 'backpack', 'with', 'red', 'shoes']
 
 
@@ -61,11 +62,33 @@ def test_another_language_is_told_what_the_model_was_trained_on(sentence):
     assert 'trained on captions of CUHK-PEDES, whose most frequent words are a, the, woman, wearing' in warning
 
 
-def test_a_model_of_pieces_knows_all_words_but_no_other_letters():
-    encoder = encoder_of(CLIPTokenizer(), '')
-    assert note_on(encoder, 'a woman, ein Mädchen').lines == []
-    (warning,) = note_on(encoder, '一个穿红色外套的女人').warnings
-    assert warning.endswith('in other letters than English. The model was trained on English captions.')
+CLIP_ENCODER = encoder_of(CLIPTokenizer(), '')
+
+
+@pytest.mark.parametrize(
+    'sentence',
+    ['a woman in red', 'man, red jacket, blue jeans, white shoes', 'ein Mann', 'The man wears a lungi and kolhapuris.'],
+)
+def test_a_model_of_pieces_knows_all_english_words(sentence):
+    assert note_on(CLIP_ENCODER, sentence).lines == []
+
+
+@pytest.mark.parametrize(
+    'sentence',
+    [
+        '一个穿红色外套的女人', 'женщина', 'ein Mann mit Rucksack', 'une femme en manteau rouge avec un sac noir',
+        'una mujer con abrigo rojo', 'een vrouw met een rode jas en een zwarte tas', 'uomo con giacca nera',
+    ],
+)  # fmt: skip
+def test_another_language_is_told_by_a_model_of_pieces(sentence):
+    (warning,) = note_on(CLIP_ENCODER, sentence).warnings
+    assert warning.endswith('does not look like English. The model was trained on English captions.')
+
+
+@given(st.lists(st.sampled_from(PHRASES), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_drawn_sentences_are_english(words):
+    assert note_on(CLIP_ENCODER, f'a person with {" and ".join(words)}').lines == []
 
 
 def test_what_is_cut_off_is_told():

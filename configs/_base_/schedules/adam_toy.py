@@ -8,7 +8,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True, eta_min=3e-5),
 ]
 
-train_cfg = dict(by_epoch=True, max_epochs=11, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=6, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 

@@ -1,4 +1,3 @@
 _base_ = './adam_toy.py'
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=6)

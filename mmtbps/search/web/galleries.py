@@ -105,7 +105,7 @@ class Galleries:
         names = [path.name for path in paths]
         return cls(
             {
-                printable(path.name if names.count(path.name) == 1 else str(path)): Searcher.load(
+                path.name if names.count(path.name) == 1 else str(path): Searcher.load(
                     path, checkpoint=checkpoint, device=device, index=index, trusted_modules=trusted_modules
                 )
                 for path in paths
