@@ -24,13 +24,14 @@ from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
 
 ROOT = Path(__file__).parents[1]
-PLANS = int(os.environ.get('MMTBPS_KILL_PLANS', '4'))
+PLANS = int(os.environ.get('MMTBPS_KILL_PLANS', '5'))
 DRAWING = dict(num_train_ids=16, num_val_ids=3, num_test_ids=3, images_per_id=2, seed=3)
 KINDS = {
     'baseline': dict(config='dual_stream/dual-stream_tiny_toypedes.py', workers=0),
     'cm-moco, workers': dict(config='cm_moco/cm-moco_tiny_toypedes.py', workers=2),
     'cm-moco, bf16': dict(config='cm_moco/cm-moco_tiny_toypedes.py', workers=0, amp=True),
     'cm-moco, saved within epochs': dict(config='cm_moco/cm-moco_tiny_toypedes.py', workers=0, iterations=3),
+    'rde, saved within epochs': dict(config='rde/rde_tiny_toypedes.py', workers=0, iterations=3),
 }
 CALLS = ('fsync', 'replace', 'remove')
 FORK = multiprocessing.get_context('fork')
@@ -49,7 +50,9 @@ def make_config(kind, data_root, work_dir, resume):
         loader.dataset.update(data_root=str(data_root), drawing=DRAWING)
         workers = settings['workers'] if name == 'train' else 0
         loader.update(num_workers=workers, persistent_workers=workers > 0)
-    cfg.train_dataloader.batch_size = cfg.train_dataloader.sampler.batch_size = 16
+    cfg.train_dataloader.batch_size = 16
+    if 'batch_size' in cfg.train_dataloader.sampler:
+        cfg.train_dataloader.sampler.batch_size = 16
     cfg.train_cfg.max_epochs = 4
     cfg.work_dir = str(work_dir)
     if 'iterations' in settings:
