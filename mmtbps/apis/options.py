@@ -1,12 +1,14 @@
 """Changes of a config by command line options."""
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
+from mmtbps.datasets.joining import leaf_configs
 from mmtbps.engine.resuming import find_resumable
 from mmtbps.registry import METRICS
 
@@ -109,12 +111,14 @@ def use_test_set(cfg: Config, source: Config) -> Config:
     for config in (cfg, source):
         if config.get('test_dataloader') is None:
             raise ValueError(f'{config.filename} has no test_dataloader; name a config that has one.')
-    own = cfg.test_dataloader.dataset
+    own = next(leaf_configs(cfg.test_dataloader.dataset))
     kept = {key: own[key] for key in ('pipeline', 'tokenizer') if key in own}
-    files = {
-        key: value for key, value in source.test_dataloader.dataset.items() if key not in ('pipeline', 'tokenizer')
-    }
-    cfg.test_dataloader.dataset = ConfigDict(**files, **kept)
+    dataset = copy.deepcopy(source.test_dataloader.dataset)
+    for leaf in leaf_configs(dataset):
+        for key in ('pipeline', 'tokenizer'):
+            leaf.pop(key, None)
+        leaf.update(copy.deepcopy(kept))
+    cfg.test_dataloader.dataset = dataset
     return cfg
 
 

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmtbps.core.files import file_sha256
+from mmtbps.datasets.joining import leaf_configs, with_leaves
 from mmtbps.engine.data_sizes import SIZES
 from mmtbps.evaluation import Features
 from mmtbps.registry import DATASETS
@@ -19,8 +20,9 @@ __all__ = ['check_provenance', 'dataset_name', 'describe_provenance']
 
 def dataset_name(dataset: dict[str, Any]) -> str:
     """Name of the data set of a config, as in its meta information and in checkpoints trained on it."""
-    kind = DATASETS.get(dataset['type'])
-    return getattr(kind, 'METAINFO', {}).get('dataset', str(dataset['type']))
+    kinds = [DATASETS.get(leaf['type']) or leaf['type'] for leaf in leaf_configs(dataset)]
+    names = [getattr(kind, 'METAINFO', {}).get('dataset', getattr(kind, '__name__', str(kind))) for kind in kinds]
+    return ' + '.join(names)
 
 
 def _model_digest(cfg: Config) -> str:
@@ -55,7 +57,7 @@ def describe_provenance(cfg: Config, checkpoint: str, dataset_meta: dict[str, An
         config=str(cfg.filename),
         trained_on=str(dataset_meta.get('dataset', 'unknown')),
         dataset=dataset_name(dataset),
-        split=str(dataset.get('split', 'train')),
+        split=_split(dataset),
     )
 
 
@@ -81,7 +83,7 @@ def check_provenance(features: Features, cfg: Config | None = None, checkpoint: 
                 f'a {meta.get("model")} of {meta.get("config")}, whose settings are not those of {cfg.filename}'
             )
         dataset = cfg.test_dataloader.dataset
-        expected = f'{dataset_name(dataset)} {dataset.get("split", "train")}'
+        expected = f'{dataset_name(dataset)} {_split(dataset)}'
         found = f'{meta.get("dataset")} {meta.get("split")}'
         if found != expected:
             faults.append(f'the data set {found}, not {expected}')
@@ -91,9 +93,14 @@ def check_provenance(features: Features, cfg: Config | None = None, checkpoint: 
         raise ValueError(f'The features come from {"; and from ".join(faults)}. Write them again.')
 
 
+def _split(dataset: dict[str, Any]) -> str:
+    return ' + '.join(dict.fromkeys(str(leaf.get('split', 'train')) for leaf in leaf_configs(dataset)))
+
+
 def _data_digest(dataset: dict[str, Any]) -> str:
     """Compute :attr:`Features.data_digest` of a test set without reading images."""
-    built = DATASETS.build(dict(dataset, pipeline=[], check_images=False, lazy_init=False))
+    built = DATASETS.build(with_leaves(dataset, pipeline=[], check_images=False))
+    built.full_init()
     items = [built.get_data_info(index) for index in range(len(built))]
     counts = torch.tensor([len(item['captions']) for item in items])
     nothing = torch.empty(0)

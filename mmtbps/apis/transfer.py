@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
+from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATASETS
 from mmtbps.zoo import read_config
 
@@ -57,7 +58,8 @@ def run_transfers(models: Sequence[tuple[str, str]], test_sets: Sequence[Config]
     init_default_scope('mmtbps')
     names = [dataset_name(source.test_dataloader.dataset) for source in test_sets]
     for source in test_sets:
-        DATASETS.build(dict(source.test_dataloader.dataset, pipeline=[], lazy_init=True)).read_entries()
+        for leaf in leaf_configs(source.test_dataloader.dataset):
+            DATASETS.build(dict(leaf, pipeline=[], lazy_init=True)).read_entries()
     cells: list[Transfer] = []
     for (config, checkpoint), home in zip(models, trained, strict=True):
         for source, name in zip(test_sets, names, strict=True):

@@ -5,6 +5,7 @@ from .base import TBPSDataset
 from .clip_tokenizer import CLIPTokenizer
 from .cuhk_pedes import CUHKPEDES
 from .icfg_pedes import ICFGPEDES
+from .joining import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from .person_captions import PersonCaptions
 from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler
@@ -35,6 +36,8 @@ __all__ = [
     'AugmentTokens',
     'BackTranslate',
     'CLIPTokenizer',
+    'ClassBalancedDataset',
+    'ConcatDataset',
     'DeleteWords',
     'IdentitySampler',
     'ImageEntry',
@@ -44,6 +47,7 @@ __all__ = [
     'PersonCaptions',
     'RSTPReid',
     'RandomErasingBox',
+    'RepeatDataset',
     'ResizeFlipCrop',
     'TBPSDataset',
     'TokenizeCaption',

@@ -189,6 +189,12 @@ class TBPSDataset(BaseDataset):
             raise FileNotFoundError(' '.join(part for part in parts if part))
         return with_slashes(self.data_prefix['img_path'], list(self.parse(self.load_raw())))
 
+    def read_captions(self) -> Iterator[str]:
+        """Read the captions of the split that are not blank, and nothing else; for words of several data sets."""
+        for entry in self.read_entries():
+            if entry.split == self.split:
+                yield from (caption for caption in entry.captions if caption.strip())
+
     def check_entries(self) -> tuple[list[ImageEntry], list[str]]:
         """Read the entries of all splits and list invalid ones instead of stopping at the first.
 
@@ -240,6 +246,7 @@ class TBPSDataset(BaseDataset):
         raw_ids = annotation.sort_ids(image.person_id for image in images)
         classes = {raw: index for index, raw in enumerate(raw_ids)}
         self._num_classes = len(raw_ids)
+        self._num_images = len(images)
         if not self.test_mode:
             self._metainfo['person_ids'] = raw_ids
             if self.tokenizer.vocabulary is None:
@@ -300,13 +307,24 @@ class TBPSDataset(BaseDataset):
         Raises:
             RuntimeError: If the pipeline returns None.
         """
-        results = self.get_data_info(idx)
-        results['tokenizer'] = self.tokenizer
-        with self._rng.item(results['sample_idx']):
-            packed = self.pipeline(results)
+        info = self.get_data_info(idx)
+        return self.load_item(info, info['sample_idx'])
+
+    def load_item(self, info: Mapping[str, Any], draw: int) -> Any:
+        """Run the pipeline on what is known of an item, which may be part of a larger whole.
+
+        Args:
+            info: What :meth:`get_data_info` returned.
+            draw: Number of the random numbers, other ones for each number.
+
+        Raises:
+            RuntimeError: If the pipeline returns None.
+        """
+        with self._rng.item(draw):
+            packed = self.pipeline(dict(info, tokenizer=self.tokenizer))
         if packed is None:
             raise RuntimeError(
-                f'The pipeline returned nothing for item {idx} ({self.get_data_info(idx)["img_path"]}). Repair or '
+                f'The pipeline returned nothing for item {info["sample_idx"]} ({info["img_path"]}). Repair or '
                 'remove the image; tools/dataset_tools/verify_dataset.py lists all broken ones.'
             )
         return packed
@@ -337,6 +355,12 @@ class TBPSDataset(BaseDataset):
     def num_classes(self) -> int:
         """Number of identities of the split."""
         return self._num_classes
+
+    @property
+    @force_full_init
+    def num_images(self) -> int:
+        """Number of images of the split."""
+        return self._num_images
 
     @property
     def metainfo(self) -> dict:

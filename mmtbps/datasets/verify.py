@@ -20,6 +20,7 @@ from mmtbps.registry import DATASETS
 from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
 from .base import TBPSDataset
 from .identities import similar_identities, two_kinds
+from .joining import leaf_configs
 
 __all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
 
@@ -132,7 +133,7 @@ def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:
     """
     found: dict[tuple, TBPSDataset] = {}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        for node in _dataset_nodes((cfg.get(loader) or {}).get('dataset')):
+        for node in leaf_configs((cfg.get(loader) or {}).get('dataset')):
             # Neither images nor words are needed, and a tokenizer may want files of its own.
             args = {**node, 'pipeline': [], 'tokenizer': {'type': 'WordTokenizer'}, 'lazy_init': True}
             dataset = DATASETS.build(args)
@@ -141,17 +142,6 @@ def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:
     if not found:
         raise ValueError('The config has no data set in train_dataloader, val_dataloader or test_dataloader.')
     return list(found.values())
-
-
-def _dataset_nodes(node: Any) -> Iterator[dict]:
-    """Find the data sets below wrappers such as ConcatDataset."""
-    if isinstance(node, list | tuple):
-        for part in node:
-            yield from _dataset_nodes(part)
-    elif node and ('dataset' in node or 'datasets' in node):
-        yield from _dataset_nodes(node.get('dataset') or node.get('datasets'))
-    elif node:
-        yield node
 
 
 def _contradictions(entries: list[ImageEntry]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
+from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATASETS, TOKENIZER
 
 __all__ = ['SIZES', 'resolve_data_sizes']
@@ -87,5 +88,5 @@ def _sizes_of_meta(cfg: Config, dataset_meta: dict[str, Any]) -> dict[str, Any]:
 def _fixed_vocabulary_size(cfg: Config) -> int | None:
     """Vocabulary size of a tokenizer with a fixed vocabulary, such as CLIP's BPE."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or cfg.get('train_dataloader')
-    tokenizer = loader.dataset.get('tokenizer') if loader else None
+    tokenizer = next(leaf_configs(loader.dataset)).get('tokenizer') if loader else None
     return TOKENIZER.build(tokenizer).vocab_size if tokenizer else None

@@ -141,7 +141,7 @@ def _person_ids(dataset: Any) -> np.ndarray:
     if not hasattr(dataset, 'person_ids'):
         raise TypeError(
             f'IdentitySampler needs a data set with `person_ids`, one integer per item, but {type(dataset).__name__} '
-            'has none. Wrapped data sets lose it; pass a TBPSDataset.'
+            'has none. Derive it from TBPSDataset, and wrap it by the classes of mmtbps.datasets.'
         )
     person_ids = np.asarray(dataset.person_ids)
     if hasattr(dataset, '__len__'):

@@ -83,7 +83,8 @@ class PackTBPSInputs(BaseTransform):
 
     - inputs (dict): ``image`` (torch.Tensor), shape (3, H, W), uint8
     - data_samples (mmpretrain.structures.DataSample): fields ``tokens`` (list[list[int]], empty for an image without
-      captions) and, if known, ``person_id`` (int), ``image_id`` (int), ``sample_idx`` (int), ``erased`` (tuple);
+      captions) and, if known, ``person_id`` (int), ``image_id`` (int), ``sample_idx`` (int), ``erased`` (tuple),
+      ``data_set`` (str, of several that are joined);
       ``meta_keys`` as metainfo
 
     A transform may add *named views*: further images or captions of the item, ``results['views'][name] = dict(...)``
@@ -98,7 +99,7 @@ class PackTBPSInputs(BaseTransform):
         ValueError: If the image is not uint8 with three channels.
     """
 
-    data_keys = ('person_id', 'image_id', 'sample_idx', 'erased')
+    data_keys = ('person_id', 'image_id', 'sample_idx', 'erased', 'data_set')
 
     @checked()
     def __init__(self, meta_keys: Sequence[str] = ('img_path', 'captions', 'ori_shape', 'img_shape')) -> None:

@@ -12,6 +12,7 @@ from mmtbps.core.arguments import checked
 from mmtbps.core.checks import above_zero, positive
 from mmtbps.core.distributed import unwrap
 from mmtbps.datasets import TBPSDataset
+from mmtbps.datasets.joining import WrappedDataset
 from mmtbps.models import DualStreamRetriever, TALHead
 from mmtbps.models.heads import gather_pairs
 from mmtbps.registry import HOOKS
@@ -46,7 +47,7 @@ class ConsensusDivisionHook(Hook):
 
     Raises:
         ValueError: If there are not two names, the retriever has no such heads, the training has no epochs, or
-            it joins several data sets.
+            its data set is of another kind.
     """
 
     # Behind the hooks that seed an epoch.
@@ -77,10 +78,10 @@ class ConsensusDivisionHook(Hook):
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError('ConsensusDivisionHook needs a training by epochs: train_cfg=dict(by_epoch=True, ...)')
         dataset = runner.train_dataloader.dataset
-        if not isinstance(dataset, TBPSDataset):
+        if not isinstance(dataset, TBPSDataset | WrappedDataset):
             raise ValueError(
-                f'ConsensusDivisionHook needs one data set, whose items it can tell apart; the train_dataloader has '
-                f'a {type(dataset).__name__}'
+                f'ConsensusDivisionHook needs a data set whose items it can tell apart, such as a TBPSDataset; the '
+                f'train_dataloader has a {type(dataset).__name__}'
             )
 
     def before_train_epoch(self, runner: Runner) -> None:

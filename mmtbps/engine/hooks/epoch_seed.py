@@ -40,7 +40,8 @@ class EpochSeedHook(Hook):
         if not hasattr(dataset, 'set_epoch'):
             raise TypeError(
                 f'EpochSeedHook: {type(dataset).__name__} has no set_epoch(epoch, seed), so its augmentation cannot '
-                'follow the epoch. Derive it from TBPSDataset, or do without: default_hooks=dict(epoch_seed=None).'
+                'follow the epoch. Derive it from TBPSDataset, and join or repeat data sets by ConcatDataset, '
+                'RepeatDataset or ClassBalancedDataset of mmtbps.datasets.'
             )
         dataset.set_epoch(runner.epoch, seed=runner.seed)
         sequence = np.random.SeedSequence((runner.seed, runner.epoch, get_rank()))

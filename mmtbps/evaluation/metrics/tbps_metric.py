@@ -30,6 +30,9 @@ class TBPSMetric(BaseMetric):
     The keys are ``t2i/R@1``, ..., ``i2t/mINP``, those of a re-ranker ``t2i+jaccard/R@1`` and so on; values are in
     percent, and the main process prints them as one table.
 
+    Predictions of several data sets (``data_set``, see :class:`~mmtbps.datasets.ConcatDataset`) are ranked set by set:
+    the keys are then ``NAME/t2i/R@1`` for each, and ``t2i/R@1`` is their mean.
+
     Args:
         topk: Ranks at which CMC is reported. Defaults to (1, 5, 10), as papers of the field do.
         rerank: Config of one re-ranker of the registry ``RERANKERS``, or several; each adds a row for either
@@ -74,10 +77,12 @@ class TBPSMetric(BaseMetric):
             TypeError: If one of them is of another kind.
             ValueError: If a prediction lacks one of them, or shapes disagree.
         """
-        self.results += [read_prediction(sample, 'TBPSMetric') for sample in data_samples]
+        self.results += [
+            dict(read_prediction(sample, 'TBPSMetric'), data_set=sample.get('data_set')) for sample in data_samples
+        ]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Rank both directions and print the table.
+        """Rank both directions, within each data set if there are several, and print the table.
 
         Args:
             results: What :meth:`process` stored in all processes, in data set order.
@@ -88,11 +93,19 @@ class TBPSMetric(BaseMetric):
         Raises:
             ValueError: If no image has a caption, or no query has a match.
         """
+        sets = list(dict.fromkeys(result['data_set'] for result in results))
+        if len(sets) < 2:
+            return self._report(self._rank(results))
+        figures = {name: self._rank([one for one in results if one['data_set'] == name], name) for name in sets}
+        rows = {f'{name}/{row}': values for name in sets for row, values in figures[name].items()}
+        return self._report(rows | _mean(list(figures.values())))
+
+    def _rank(self, results: list[dict], name: str = '') -> dict[str, dict[str, float]]:
         captions = torch.tensor([len(result['text_feats']) for result in results])
         if not len(captions) or not captions.any():
             raise ValueError(
-                f'TBPSMetric: none of the {len(results)} images has a caption, so nothing can be searched; '
-                'check the annotation of the split.'
+                f'TBPSMetric: none of the {len(results)} images{f" of {name}" if name else ""} has a caption, so '
+                'nothing can be searched; check the annotation of the split.'
             )
         directions = both_directions(
             torch.stack([result['image_feat'] for result in results]),
@@ -101,10 +114,18 @@ class TBPSMetric(BaseMetric):
             torch.arange(len(results)).repeat_interleave(captions),
         )
         scores = score_directions(directions, self.rerank)
-        return self._report({name: summarize(row, self.topk) for name, row in scores.items()})
+        return {row: summarize(score, self.topk) for row, score in scores.items()}
 
     def _report(self, figures: dict[str, dict[str, float]]) -> dict[str, float]:
         """Print one table of rows and columns and build the keys ``row/column``."""
         tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
         print_log('\n' + format_figures(figures, tested), logger='current')
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}
+
+
+def _mean(figures: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Average the figures of several data sets."""
+    return {
+        row: {column: sum(one[row][column] for one in figures) / len(figures) for column in columns}
+        for row, columns in figures[0].items()
+    }

@@ -19,6 +19,7 @@ from mmtbps.core.arguments import checked
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.devices import default_device
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
+from mmtbps.datasets.joining import leaf_configs
 from mmtbps.datasets.tokenizers import Tokenizer
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.models import DualStreamRetriever, encoders_of, fit_weights
@@ -208,7 +209,7 @@ class ModelEncoder(Encoder):
 def _evaluation_set(cfg: Config) -> Any:
     for name in ('test_dataloader', 'val_dataloader'):
         if cfg.get(name):
-            return cfg[name].dataset
+            return next(leaf_configs(cfg[name].dataset))
     raise ValueError(
         f'{cfg.filename or "The config"} has neither test_dataloader nor val_dataloader, whose dataset says how images '
         'and sentences are prepared (pipeline, tokenizer).'
