@@ -11,11 +11,12 @@ from mmengine.runner import Runner
 
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.distributed import unwrap
-from mmtbps.engine import FitWeightsHook, prepare_cpu_launcher
+from mmtbps.engine import EpochSeedHook, FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.loaders import check_batch_size, require_batches
+from mmtbps.engine.progress import progress
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
 from mmtbps.zoo import weights_named
@@ -49,8 +50,9 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     prepare_cpu_launcher(cfg)
     note = _find_checkpoint(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    if not any(isinstance(hook, FitWeightsHook) for hook in runner.hooks):
-        runner.register_hook(FitWeightsHook())  # no config goes without
+    for kind in (FitWeightsHook, EpochSeedHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())  # no config goes without
     if note:
         runner.logger.warning(note)
     return runner
@@ -155,13 +157,14 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
 
 def _load_best_epoch(runner: Runner) -> str:
     """Give the model the weights of the best epoch on val, if one was chosen; return what it holds then."""
+    unit, now = progress(runner)
     validated = runner.val_loop is not None
     best = _best_checkpoint(runner) if validated else None
     if best is None:
-        return f'last epoch ({runner.epoch}): {"no best epoch was kept" if validated else "there was no validation"}'
+        return f'last {unit} ({now}): {f"no best {unit} was kept" if validated else "there was no validation"}'
     # Every rank loads: a test right after training would use the last epoch's weights.
     meta = runner.load_checkpoint(str(best))['meta']
-    return f'best epoch on val ({meta["epoch"]})'
+    return f'best {unit} on val ({meta["epoch" if unit == "epoch" else "iter"]})'
 
 
 def _best_checkpoint(runner: Runner) -> Path | None:

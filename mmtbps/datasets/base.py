@@ -21,7 +21,10 @@ from .item_rng import ItemRNG
 from .places import nested_hint, require_images, with_slashes
 from .tokenizers import Tokenizer
 
-__all__ = ['TBPSDataset']
+__all__ = ['SHOWING', 'TBPSDataset']
+
+SHOWING = 1 << 32
+"""Distance of the random numbers of an item's further showings within an epoch from those of its first."""
 
 
 class TBPSDataset(BaseDataset):
@@ -302,13 +305,15 @@ class TBPSDataset(BaseDataset):
         """Run the pipeline on an item, with random numbers that depend only on (seed, epoch, item).
 
         Args:
-            idx: Position of the item.
+            idx: Position of the item; positions behind the last item are further showings of the same items, with
+                random numbers of their own.
 
         Raises:
             RuntimeError: If the pipeline returns None.
         """
+        shown, idx = divmod(idx, len(self)) if idx >= 0 else (0, idx)
         info = self.get_data_info(idx)
-        return self.load_item(info, info['sample_idx'])
+        return self.load_item(info, info['sample_idx'] + shown * SHOWING)
 
     def load_item(self, info: Mapping[str, Any], draw: int) -> Any:
         """Run the pipeline on what is known of an item, which may be part of a larger whole.

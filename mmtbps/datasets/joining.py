@@ -16,12 +16,9 @@ from mmtbps.core.arguments import checked
 from mmtbps.core.checks import above_zero, positive
 from mmtbps.registry import DATASETS
 
-from .base import TBPSDataset
+from .base import SHOWING, TBPSDataset
 
 __all__ = ['ClassBalancedDataset', 'ConcatDataset', 'RepeatDataset', 'WrappedDataset', 'leaf_configs', 'with_leaves']
-
-_SHOWING = 1 << 32
-"""Distance of the random numbers of an item's second showing in an epoch from those of its first."""
 
 _SET = 1 << 40
 """Distance of the seeds of data sets that are joined."""
@@ -77,15 +74,17 @@ class WrappedDataset(Dataset, ABC):
         else:
             leaf, info = part, part.get_data_info(inner)
             draw = info['sample_idx']
-        return leaf, dict(info, sample_idx=index, **self._shift(number, info)), draw + shown * _SHOWING
+        return leaf, dict(info, sample_idx=index, **self._shift(number, info)), draw + shown * SHOWING
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Information of an item, see :meth:`TBPSDataset.get_data_info`."""
         return self.locate(idx)[1]
 
     def __getitem__(self, index: int) -> Any:
+        # As in TBPSDataset, positions behind the last item are further showings.
+        shown, index = divmod(index, len(self))
         leaf, info, draw = self.locate(index)
-        return leaf.load_item(info, draw)
+        return leaf.load_item(info, draw + shown * len(self) * SHOWING)
 
     @property
     def person_ids(self) -> np.ndarray:

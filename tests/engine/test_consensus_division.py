@@ -164,5 +164,5 @@ def test_what_it_cannot_work_with_is_named():
         ConsensusDivisionHook().before_train(make_runner(loop=IterBasedTrainLoop))
     runner = make_runner()
     runner.train_dataloader.dataset = range(24)
-    with pytest.raises(ValueError, match=r'needs one data set, .* has a range'):
+    with pytest.raises(ValueError, match=r'needs a data set whose items .* has a range'):
         ConsensusDivisionHook().before_train(runner)

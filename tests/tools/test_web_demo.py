@@ -167,7 +167,7 @@ def test_sentence_then_image(page):
 def test_example_index_and_reranking(page):
     page.one('#examples button').click()
     page.message('The best 12 of 27 images for: A woman in a red coat')
-    assert 'Words that the model does not know: carries, white, handbag' in page.message('The best')
+    assert 'words that the model does not know: carries, white, handbag' in page.message('The best')
     choose(page, 'index', 'few')
     page.one('#options button').click()
     choose(page, 'rerank', 'NeighborJaccard')

@@ -105,13 +105,16 @@ class ExactResumeHook(Hook):
             runner.train_loop.dataloader = _Rest(runner.train_loop.dataloader, self._skipped)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
-        """Restore the generators once, if the epoch goes on."""
-        within = self._skipped or not isinstance(runner.train_loop, EpochBasedTrainLoop)
+        """Restore the generators once, if the epoch goes on; at the beginning of one they have been seeded."""
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            within = self._skipped > 0
+        else:
+            within = not getattr(runner.train_loop.dataloader_iterator, 'fresh', False)
         if within and self._random_state is not None:
             torch.set_rng_state(self._random_state['cpu'].cpu())
             if torch.cuda.is_available() and self._random_state['cuda']:
                 torch.cuda.set_rng_state_all([state.cpu() for state in self._random_state['cuda']])
-            self._random_state = None
+        self._random_state = None
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Take the whole loader for the next epoch."""

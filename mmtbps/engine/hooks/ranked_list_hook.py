@@ -15,6 +15,8 @@ from mmtbps.evaluation.metrics import FeatureCollector
 from mmtbps.registry import HOOKS
 from mmtbps.visualization import TBPSVisualizer, rank_examples
 
+from ..progress import progress
+
 __all__ = ['RankedListHook']
 
 
@@ -42,7 +44,8 @@ class RankedListHook(Hook):
     default runtime has; the pictures ``ranked_list_<row of the caption>`` go to all of its backends.
 
     Args:
-        interval: Epochs between two drawings. Defaults to 5, some pictures per training.
+        interval: Epochs between two drawings; validations, under a loop of iterations. Defaults to 5, some pictures
+            per training.
         num_queries: Number of captions. Defaults to 4, few enough to look at all of them.
         topk: Number of images per caption. Defaults to 8, which fit on a screen.
         collect_device: Where features of several processes are gathered, ``'cpu'`` or ``'gpu'``. Defaults to
@@ -124,8 +127,11 @@ class RankedListHook(Hook):
         for found in rank_examples(features, self.num_queries, self.topk):
             runner.visualizer.add_ranked_list(
                 f'ranked_list_{found.row:05d}', found.caption, found.images, found.scores,
-                matches=found.matches, person_ids=found.person_ids, step=runner.epoch,
+                matches=found.matches, person_ids=found.person_ids, step=progress(runner)[1],
             )  # fmt: skip
 
     def _due(self, runner: Runner) -> bool:
-        return runner.epoch % self.interval == 0
+        unit, now = progress(runner)
+        if unit == 'epoch':
+            return now % self.interval == 0
+        return -(-now // runner.train_loop.val_interval) % self.interval == 0

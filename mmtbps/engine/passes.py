@@ -1,0 +1,72 @@
+"""Passes over the training data under a loop of iterations, which MMEngine takes for one endless epoch."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mmengine.dataset import InfiniteSampler
+
+__all__ = ['Passes']
+
+
+class Passes:
+    """Endless batches, in passes that are what epochs are to a loop of epochs.
+
+    MMEngine's own iterator tells the sampler alone where a new pass begins, so that every image is augmented in the
+    same way each time. A sampler without an end (``InfiniteSampler``) has no passes; the indices that it gives are
+    counted on (item i of n comes as i, i + n, ...), which data sets of ours read as further showings.
+
+    Args:
+        loader: The data loader.
+        begin: Called with the number of each pass, counted from 0, before its first batch.
+        skipped: Batches that a run which is resumed has trained on, and which the loop passes over. Defaults to 0;
+            whole passes of them are not loaded.
+
+    Attributes:
+        fresh: Whether the last batch was the first one of its pass.
+    """
+
+    def __init__(self, loader: Any, begin: Callable[[int], None], skipped: int = 0) -> None:
+        self._loader, self._begin = loader, begin
+        self._number, self._unread = 0, 0
+        sampler = getattr(loader, 'sampler', None)
+        if isinstance(sampler, InfiniteSampler):
+            loader.batch_sampler.sampler = _CountedOn(sampler, len(loader.dataset))
+        elif skipped:
+            self._number, rest = divmod(skipped, len(loader))
+            self._unread = skipped - rest
+        self._batches: Iterator[Any] | None = None
+        self.fresh = False
+
+    def __iter__(self) -> 'Passes':
+        return self
+
+    def __next__(self) -> Any:
+        if self._unread:
+            self._unread -= 1
+            return None
+        if self._batches is not None:
+            try:
+                self.fresh = False
+                return next(self._batches)
+            except StopIteration:
+                self._number += 1
+        self.fresh = True
+        self._begin(self._number)
+        self._batches = iter(self._loader)
+        return next(self._batches)
+
+
+class _CountedOn:
+    """An endless sampler whose indices tell how often the data set was gone through."""
+
+    def __init__(self, sampler: InfiniteSampler, length: int) -> None:
+        self._sampler, self._length = sampler, length
+
+    def __iter__(self) -> Iterator[int]:
+        world = self._sampler.world_size
+        # Not iter(sampler), of which MMEngine's iterator has taken the first indices.
+        for position, index in enumerate(self._sampler._indices_of_rank()):
+            yield index + (position * world + self._sampler.rank) // self._length * self._length
+
+    def __len__(self) -> int:
+        return len(self._sampler)
