@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
+from mmengine.hooks import ProfilerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -49,6 +50,11 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
     note = _find_checkpoint(cfg)
+    if str(cfg.get('runner_type', '')).endswith('FlexibleRunner'):
+        raise ValueError(
+            "runner_type='FlexibleRunner' is not supported: its strategies load and save checkpoints by themselves, "
+            'past their checks. Leave runner_type out; several processes train by tools/dist_train.sh.'
+        )
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for kind in (FitWeightsHook, EpochSeedHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
@@ -112,6 +118,7 @@ def train(cfg: Config) -> dict[str, float]:
     if not tested:
         return {}
     barrier()  # the main process may still be writing the best epoch
+    _stop_profiling(runner)
     runner.message_hub.update_info('tested_weights', _load_best_epoch(runner))
     return runner.test()
 
@@ -151,8 +158,14 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     if dump_to is not None:
         add_feature_dump(cfg, dump_to, describe_provenance(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)
+    _stop_profiling(runner)
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
+
+
+def _stop_profiling(runner: Runner) -> None:
+    """Profile no test: MMEngine's hook would start there and never stop, and the process end in a crash."""
+    runner._hooks = [hook for hook in runner.hooks if not isinstance(hook, ProfilerHook)]
 
 
 def _load_best_epoch(runner: Runner) -> str:

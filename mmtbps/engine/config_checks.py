@@ -69,7 +69,8 @@ def check_config(cfg: Config) -> None:
         unknown = [key for key in _node(cfg, path) if key not in known]
         faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]
     faults += _near_misses('train_cfg', _node(cfg, 'train_cfg'), _train_arguments(cfg))
-    for path, component in _components('', cfg):
+    # Variables of the file are left alone: what is used of them stands in one of these.
+    for path, component in _components('', {key: cfg[key] for key in cfg if key in _OPEN_DICTS['']}):
         faults += _unknown_type(path, component['type'])
         known = _arguments(component['type'])
         misses = list(_near_misses(path, component, known))

@@ -122,3 +122,18 @@ def test_loops_of_ones_own_and_variables_are_left_alone():
     cfg = Config.fromfile(CONFIGS / 'dual_stream/dual-stream_tiny_toypedes.py')
     cfg.merge_from_dict({'train_cfg.type': 'MyLoop', 'train_cfg.max_epoch': 3, 'my_variable': dict(_delete_=True)})
     check_config(cfg)
+
+
+def test_variables_are_left_alone_and_what_is_used_of_them_is_not(tmp_path):
+    """A variable that holds a whole data set, as the advice on data sets asks for, keeps its ``_delete_``."""
+    text = (
+        f"_base_ = '{CONFIGS}/dual_stream/dual-stream_tiny_toypedes.py'\n"
+        "own = dict(_delete_=True, type='PersonCaptions', ann_file='a.csv', split='train', pipeline=[])\n"
+        "spare = dict(type='PersonCaptons', bacth=3)\n"
+        'train_dataloader = dict(dataset=own)\n'
+    )
+    (tmp_path / 'own.py').write_text(text)
+    check_config(Config.fromfile(tmp_path / 'own.py'))
+    (tmp_path / 'own.py').write_text(text.replace("split='train'", "splt='train'"))
+    with pytest.raises(ValueError, match=r'train_dataloader\.dataset\.splt'):
+        check_config(Config.fromfile(tmp_path / 'own.py'))

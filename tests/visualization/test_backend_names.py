@@ -24,14 +24,6 @@ RULES = {
 OURS = [
     't2i/R@1', 't2i/mAP', 't2i+jaccard/R@10', 'i2t+jaccard (k1=20)/mINP', 'CUHK-PEDES 2/t2i/R@5', 'base_lr', 'itc.loss',
 ]  # fmt: skip
-    't2i/R@1',
-    't2i/mAP',
-    't2i+jaccard/R@10',
-    'i2t+jaccard (k1=20)/mINP',
-    'CUHK-PEDES 2/t2i/R@5',
-    'base_lr',
-    'itc.loss',
-]
 
 
 @given(st.sampled_from(OURS) | st.text(max_size=30), st.sampled_from(sorted(RULES)))
