@@ -1,5 +1,6 @@
 """MMEngine's visualizer, extended by ranked lists."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,16 @@ class TBPSVisualizer(Visualizer):
         """
         for backend in self._vis_backends.values():
             backend.add_scalars(accepted_scalars(type(backend).__name__, scalar_dict), step, file_path, **kwargs)
+
+    def close(self) -> None:
+        """Close all backends; one that fails at its end is told, since the training is done by then."""
+        for name, backend in self._vis_backends.items():
+            try:
+                backend.close()
+            except Exception as error:  # services raise errors of many kinds
+                warnings.warn(
+                    f'{name} could not be closed: {error!r}. Some of its figures may be missing.', stacklevel=2
+                )
 
     @master_only
     def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:

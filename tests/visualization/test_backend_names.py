@@ -71,3 +71,21 @@ def test_what_the_visualizer_passes_on(tmp_path, kind):
     assert list(strict.seen)[:2] == ['t2i/R_at_1', 't2i_with_jaccard/R_at_1']
     assert list(strict.seen)[2].startswith('ranked_at_1')
     assert '"t2i/R@1": 50.0' in next(tmp_path.rglob('scalars.json')).read_text()
+
+
+def test_a_service_that_fails_at_its_end_costs_nothing(tmp_path):
+    visualizer = TBPSVisualizer(save_dir=str(tmp_path), vis_backends=[dict(type='LocalVisBackend')])
+    closed = []
+
+    class Broken:
+        def close(self):
+            raise AttributeError('no repository')
+
+    class Sound:
+        def close(self):
+            closed.append(True)
+
+    visualizer._vis_backends = dict(broken=Broken(), sound=Sound())
+    with pytest.warns(UserWarning, match='broken could not be closed: AttributeError'):
+        visualizer.close()
+    assert closed == [True]
