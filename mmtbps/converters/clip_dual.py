@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmtbps.models.clip.huggingface import from_huggingface, is_huggingface
 from mmtbps.models.clip.positions import GRID, fit_positions
 
-from .huggingface import from_huggingface, is_huggingface
 from .layouts import CLIP_LAYOUTS, IMAGE, TEXT, Layout, foreign_family, recognise
 from .names import listed
 from .towers import Options, Tower, image_tower, text_tower

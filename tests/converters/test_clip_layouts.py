@@ -14,6 +14,7 @@ from ladder_vectors import FOLDER
 from mmengine.config import Config
 from PIL import Image
 from safetensors.torch import save_file
+from tiny_clip import huggingface_names
 
 from mmtbps.converters import convert_file, parse_options, revert_file
 from mmtbps.core.checkpoint import load_checkpoint_file
@@ -168,37 +169,6 @@ def test_open_clips_models_give_what_open_clip_gives(name, tmp_path):
     found = encoder.encode_images(write_images(tmp_path, images)), encoder.encode_texts(sentences)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, normalised(theirs), rtol=0, atol=2e-6)
-
-
-def huggingface_names(state, layers):
-    """The names of transformers' CLIPModel for a state dict in OpenAI's names."""
-    found = {}
-    for prefix, there in (('visual.', 'vision_model'), ('', 'text_model')):
-        for layer in range(layers):
-            block, new = f'{prefix}transformer.resblocks.{layer}.', f'{there}.encoder.layers.{layer}.'
-            for kind in ('weight', 'bias'):
-                for letter, part in zip('qkv', state[f'{block}attn.in_proj_{kind}'].chunk(3), strict=True):
-                    found[f'{new}self_attn.{letter}_proj.{kind}'] = part
-                found[f'{new}self_attn.out_proj.{kind}'] = state[f'{block}attn.out_proj.{kind}']
-                for number in '12':
-                    found[f'{new}layer_norm{number}.{kind}'] = state[f'{block}ln_{number}.{kind}']
-                found[f'{new}mlp.fc1.{kind}'] = state[f'{block}mlp.c_fc.{kind}']
-                found[f'{new}mlp.fc2.{kind}'] = state[f'{block}mlp.c_proj.{kind}']
-        found[f'{there}.embeddings.position_embedding.weight'] = state[f'{prefix}positional_embedding']
-        found[f'{there}.embeddings.position_ids'] = torch.arange(len(state[f'{prefix}positional_embedding']))[None]
-    for kind in ('weight', 'bias'):
-        found[f'vision_model.pre_layrnorm.{kind}'] = state[f'visual.ln_pre.{kind}']
-        found[f'vision_model.post_layernorm.{kind}'] = state[f'visual.ln_post.{kind}']
-        found[f'text_model.final_layer_norm.{kind}'] = state[f'ln_final.{kind}']
-    return {
-        **found,
-        'vision_model.embeddings.class_embedding': state['visual.class_embedding'],
-        'vision_model.embeddings.patch_embedding.weight': state['visual.conv1.weight'],
-        'text_model.embeddings.token_embedding.weight': state['token_embedding.weight'],
-        'visual_projection.weight': state['visual.proj'].t(),
-        'text_projection.weight': state['text_projection'].t(),
-        'logit_scale': state['logit_scale'],
-    }
 
 
 def test_names_of_transformers_are_taken(tmp_path):

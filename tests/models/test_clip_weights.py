@@ -16,6 +16,7 @@ from mmtbps.models.clip.weights import load_clip_weights
 from mmtbps.registry import MODELS
 
 FORMATS = [('a.pt', 'open_clip'), ('a.safetensors', 'open_clip'), ('a.bin', 'custom text'), ('a.pt', 'training')]
+FORMATS += [('model.safetensors', 'transformers'), ('pytorch_model.bin', 'transformers')]
 SIZE = (32, 32)
 
 
@@ -323,3 +324,13 @@ def test_initialisation_leaves_the_config_alone(tmp_path):
     CLIPViT(IMAGE_ARCH, SIZE, init_cfg=init_cfg).init_weights()
 
     assert init_cfg == before
+
+
+def test_a_file_of_transformers_that_lacks_weights_is_named(tmp_path):
+    path = save_weights(tiny_clip(), tmp_path / 'pytorch_model.bin', 'transformers')
+    state = torch.load(path, weights_only=True)
+    torch.save({name: value for name, value in state.items() if '.k_proj' not in name}, path)
+    with pytest.raises(
+        ValueError, match=r'pytorch_model\.bin has the names of the transformers library .* not q, k and v'
+    ):
+        initialise(CLIPViT, path)

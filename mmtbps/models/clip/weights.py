@@ -14,6 +14,7 @@ from torch import Tensor
 from mmtbps.core.checkpoint import load_checkpoint_file, reason_of, unwrap_weights
 from mmtbps.core.json_text import parse_json
 
+from .huggingface import from_huggingface, is_huggingface
 from .torchscript_archive import is_torchscript, read_torchscript_weights
 
 __all__ = ['CLIPWeights', 'load_clip_weights', 'read_model_config']
@@ -75,8 +76,9 @@ def load_clip_weights(checkpoint: str | os.PathLike, model: str | None = None) -
     """Read released CLIP weights without running any code that a file may carry.
 
     Args:
-        checkpoint: A file (safetensors, a state dict or checkpoint of open_clip, OpenAI's TorchScript archive), or one
-            of open_clip's tags of ``model``, such as ``'openai'`` or ``'laion2b_s34b_b88k'``, which is downloaded once.
+        checkpoint: A file (safetensors, a state dict or checkpoint of open_clip or transformers, OpenAI's TorchScript
+            archive), or one of open_clip's tags of ``model``, such as ``'openai'`` or ``'laion2b_s34b_b88k'``, which is
+            downloaded once.
         model: Name of open_clip's model, such as ``'ViT-B-16'``. A file does not need it.
 
     Returns:
@@ -98,12 +100,24 @@ def load_clip_weights(checkpoint: str | os.PathLike, model: str | None = None) -
     state = _read(path, _address(tag or (model and get_pretrained_cfg(model, 'openai')) or {}))
     if quick_gelu is None and all(name in state for name in _OPENAI_SIZES):
         quick_gelu = True
+    if is_huggingface(state):
+        state = _in_our_names(state, path)
     weights = {
         name: value.float() if value.is_floating_point() else value
         for name, value in state.items()
         if name not in _OPENAI_SIZES
     }
     return CLIPWeights(weights, quick_gelu, f'{model} {checkpoint} ({path})' if tag else str(path))
+
+
+def _in_our_names(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    try:
+        return from_huggingface(state)
+    except ValueError as error:
+        raise ValueError(
+            f'{path} has the names of the transformers library (Hugging Face), and not all of the weights: {error} '
+            "Fetch it again (model.safetensors or pytorch_model.bin), or name a tag of open_clip's, such as 'openai'."
+        ) from error
 
 
 def read_model_config(path: str | os.PathLike) -> dict[str, Any]:

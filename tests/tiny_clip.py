@@ -43,6 +43,8 @@ def save_weights(model, path, layout='open_clip'):
         state = {
             name if name.startswith(('visual.', 'logit')) else f'text.{name}': value for name, value in state.items()
         }
+    if layout == 'transformers':
+        state = {name: value.contiguous() for name, value in huggingface_names(state, TEXT_ARCH['layers']).items()}
     if path.suffix == '.safetensors':
         save_file(state, path)
     elif layout == 'training':
@@ -50,3 +52,34 @@ def save_weights(model, path, layout='open_clip'):
     else:
         torch.save(state, path)
     return path
+
+
+def huggingface_names(state, layers):
+    """The names of transformers' CLIPModel for a state dict in OpenAI's names."""
+    found = {}
+    for prefix, there in (('visual.', 'vision_model'), ('', 'text_model')):
+        for layer in range(layers):
+            block, new = f'{prefix}transformer.resblocks.{layer}.', f'{there}.encoder.layers.{layer}.'
+            for kind in ('weight', 'bias'):
+                for letter, part in zip('qkv', state[f'{block}attn.in_proj_{kind}'].chunk(3), strict=True):
+                    found[f'{new}self_attn.{letter}_proj.{kind}'] = part
+                found[f'{new}self_attn.out_proj.{kind}'] = state[f'{block}attn.out_proj.{kind}']
+                for number in '12':
+                    found[f'{new}layer_norm{number}.{kind}'] = state[f'{block}ln_{number}.{kind}']
+                found[f'{new}mlp.fc1.{kind}'] = state[f'{block}mlp.c_fc.{kind}']
+                found[f'{new}mlp.fc2.{kind}'] = state[f'{block}mlp.c_proj.{kind}']
+        found[f'{there}.embeddings.position_embedding.weight'] = state[f'{prefix}positional_embedding']
+        found[f'{there}.embeddings.position_ids'] = torch.arange(len(state[f'{prefix}positional_embedding']))[None]
+    for kind in ('weight', 'bias'):
+        found[f'vision_model.pre_layrnorm.{kind}'] = state[f'visual.ln_pre.{kind}']
+        found[f'vision_model.post_layernorm.{kind}'] = state[f'visual.ln_post.{kind}']
+        found[f'text_model.final_layer_norm.{kind}'] = state[f'ln_final.{kind}']
+    return {
+        **found,
+        'vision_model.embeddings.class_embedding': state['visual.class_embedding'],
+        'vision_model.embeddings.patch_embedding.weight': state['visual.conv1.weight'],
+        'text_model.embeddings.token_embedding.weight': state['token_embedding.weight'],
+        'visual_projection.weight': state['visual.proj'].t(),
+        'text_projection.weight': state['text_projection'].t(),
+        'logit_scale': state['logit_scale'],
+    }
