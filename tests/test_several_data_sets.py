@@ -53,7 +53,7 @@ def test_the_page(config, tmp_path, capfd):
     stored = load_checkpoint_file(best)
     meta = stored['meta']['dataset_meta']
     assert {f'CUHK-PEDES/{i}' for i in range(4)} | {f'RSTPReid/{i}' for i in range(3)} == set(meta['person_ids'])
-    assert 7 in stored['state_dict']['heads.identity.classes'].shape
+    assert stored['state_dict']['heads.identity.projection'].shape[1] == 7
     assert {'blue', 'red'} <= set(meta['vocabulary'])
 
     again = config()
