@@ -53,7 +53,7 @@ def make_config(kind, data_root, work_dir, resume):
     cfg.train_dataloader.batch_size = 16
     if 'batch_size' in cfg.train_dataloader.sampler:
         cfg.train_dataloader.sampler.batch_size = 16
-    cfg.train_cfg.max_epochs = 4
+    cfg.train_cfg.max_epochs = 3
     cfg.work_dir = str(work_dir)
     if 'iterations' in settings:
         cfg.default_hooks.checkpoint.update(by_epoch=False, interval=settings['iterations'])
