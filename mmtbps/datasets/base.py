@@ -24,7 +24,7 @@ from .tokenizers import Tokenizer
 __all__ = ['SHOWING', 'TBPSDataset']
 
 SHOWING = 1 << 32
-"""Distance of the random numbers of an item's further showings within an epoch from those of its first."""
+"""What is added to the position of an item, and to the number of its random numbers, for each further showing."""
 
 
 class TBPSDataset(BaseDataset):
@@ -305,13 +305,13 @@ class TBPSDataset(BaseDataset):
         """Run the pipeline on an item, with random numbers that depend only on (seed, epoch, item).
 
         Args:
-            idx: Position of the item; positions behind the last item are further showings of the same items, with
-                random numbers of their own.
+            idx: Position of the item; with ``n * SHOWING`` added it is the n-th further showing of the item, with
+                random numbers of its own.
 
         Raises:
             RuntimeError: If the pipeline returns None.
         """
-        shown, idx = divmod(idx, len(self)) if idx >= 0 else (0, idx)
+        shown, idx = divmod(idx, SHOWING) if idx >= SHOWING else (0, idx)
         info = self.get_data_info(idx)
         return self.load_item(info, info['sample_idx'] + shown * SHOWING)
 

@@ -81,8 +81,9 @@ class WrappedDataset(Dataset, ABC):
         return self.locate(idx)[1]
 
     def __getitem__(self, index: int) -> Any:
-        # As in TBPSDataset, positions behind the last item are further showings.
-        shown, index = divmod(index, len(self))
+        shown, index = divmod(index, SHOWING)  # as in TBPSDataset
+        if index >= len(self):
+            raise IndexError(f'There is no item {index} among {len(self)}.')  # which ends loops over the items
         leaf, info, draw = self.locate(index)
         return leaf.load_item(info, draw + shown * len(self) * SHOWING)
 

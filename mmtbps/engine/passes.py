@@ -5,6 +5,9 @@ from typing import Any
 
 from mmengine.dataset import InfiniteSampler
 
+from mmtbps.datasets.base import SHOWING, TBPSDataset
+from mmtbps.datasets.joining import WrappedDataset
+
 __all__ = ['Passes']
 
 
@@ -13,7 +16,7 @@ class Passes:
 
     MMEngine's own iterator tells the sampler alone where a new pass begins, so that every image is augmented in the
     same way each time. A sampler without an end (``InfiniteSampler``) has no passes; the indices that it gives are
-    counted on (item i of n comes as i, i + n, ...), which data sets of ours read as further showings.
+    counted on (item i comes as i, i + SHOWING, ...), which data sets of ours read as further showings.
 
     Args:
         loader: The data loader.
@@ -30,7 +33,8 @@ class Passes:
         self._number, self._unread = 0, 0
         sampler = getattr(loader, 'sampler', None)
         if isinstance(sampler, InfiniteSampler):
-            loader.batch_sampler.sampler = _CountedOn(sampler, len(loader.dataset))
+            ours = isinstance(loader.dataset, TBPSDataset | WrappedDataset)
+            loader.batch_sampler.sampler = _CountedOn(sampler, len(loader.dataset), SHOWING if ours else 0)
         elif skipped:
             self._number, rest = divmod(skipped, len(loader))
             self._unread = skipped - rest
@@ -59,14 +63,14 @@ class Passes:
 class _CountedOn:
     """An endless sampler whose indices tell how often the data set was gone through."""
 
-    def __init__(self, sampler: InfiniteSampler, length: int) -> None:
-        self._sampler, self._length = sampler, length
+    def __init__(self, sampler: InfiniteSampler, length: int, step: int) -> None:
+        self._sampler, self._length, self._step = sampler, length, step
 
     def __iter__(self) -> Iterator[int]:
         world = self._sampler.world_size
         # Not iter(sampler), of which MMEngine's iterator has taken the first indices.
         for position, index in enumerate(self._sampler._indices_of_rank()):
-            yield index + (position * world + self._sampler.rank) // self._length * self._length
+            yield index + (position * world + self._sampler.rank) // self._length * self._step
 
     def __len__(self) -> int:
         return len(self._sampler)

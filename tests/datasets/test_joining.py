@@ -167,3 +167,10 @@ def test_each_set_is_ranked_within_itself():
         assert together[f'y/{key}'] == alone[1][key]
         assert together[key] == pytest.approx((alone[0][key] + alone[1][key]) / 2)
     assert evaluate(predictions(1, range(9), 'x')) == alone[0]
+
+
+def test_loops_over_items_end(tmp_path):
+    config = write(tmp_path, [1, 2, 3])
+    for dataset in (config, dict(type='RepeatDataset', dataset=config, times=2)):
+        built = DATASETS.build(dataset)
+        assert len(list(built)) == len(built)

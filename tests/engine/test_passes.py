@@ -106,6 +106,21 @@ def test_each_showing_is_augmented_anew(tmp_path, dataset, sampler, workers):
     assert len(numbers) == ITEMS
 
 
+class Foreign(torch.utils.data.Dataset):
+    """A data set that knows of no showings."""
+
+    def __len__(self):
+        return ITEMS
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.tensor(range(ITEMS)[index]) / ITEMS, data_samples=index)
+
+
+def test_other_data_sets_take_part(tmp_path):
+    seen = run(tmp_path, Foreign(), dict(by_epoch=False, max_iters=2 * LENGTH), 'InfiniteSampler').seen
+    assert sorted(item for batch in seen for item, _ in batch) == sorted(2 * list(range(ITEMS)))
+
+
 @pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
 @pytest.mark.parametrize('stop', [1, LENGTH, LENGTH + 1, 2 * LENGTH + 2])
 def test_resumed_equals_uninterrupted(tmp_path, dataset, sampler, stop):
