@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from mmengine.config import Config
-from models.tiny_clip import TEXT_ARCH, save_openai_archive, tiny_clip
 from stand_ins import small_run, write_persons
+from tiny_clip import TEXT_ARCH, save_openai_archive, tiny_clip
 
 import mmtbps
 from mmtbps.datasets.word_vectors import WordVectors

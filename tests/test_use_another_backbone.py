@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import get_torchvision_models
-from models.tiny_clip import IMAGE_ARCH, TEXT_ARCH, save_weights, tiny_clip
 from stand_ins import small_run, write_persons
+from tiny_clip import IMAGE_ARCH, TEXT_ARCH, save_weights, tiny_clip
 
 import mmtbps
 from mmtbps.apis import resolve_data_sizes, train

@@ -4,7 +4,7 @@ import copy
 
 import torch
 from mmengine.config import Config
-from models.tiny_clip import IMAGE_ARCH, TEXT_ARCH
+from tiny_clip import IMAGE_ARCH, TEXT_ARCH
 from tiny_retriever import dual_stream_config
 
 from mmtbps.datasets import WordTokenizer
