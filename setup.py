@@ -79,6 +79,8 @@ setup(
         'torchvision',
         'open_clip_torch>=3.0,<4.0',
         'numpy>=1.24',
+        # Reads the command lines; 5 needs Python 3.11.
+        'cyclopts>=4.2,<6',
         'filelock',
         'matplotlib',
         'model-index',

@@ -3,7 +3,6 @@
 import re
 import runpy
 import shlex
-import sys
 from pathlib import Path
 
 import cv2
@@ -47,17 +46,14 @@ def test_commands_name_tools_options_and_configs_that_exist(command, monkeypatch
     assert (ROOT / tool).is_file()
     for word in arguments:
         assert not word.startswith('configs/') or (ROOT / word).is_file(), word
-    parse_args = runpy.run_path(str(ROOT / tool)).get('parse_args') if tool.endswith('.py') else None
-    if parse_args is not None:
+    if tool.endswith('.py'):
         monkeypatch.chdir(ROOT)
-        monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-        parse_args()
+        runpy.run_path(str(ROOT / tool))['main'].parse(arguments)
 
 
 def test_the_page_on_the_web_page_names_every_option(capsys):
-    with pytest.raises(SystemExit):
-        runpy.run_path(str(ROOT / 'tools/web_demo.py'))['parse_args'](['--help'])
-    options = set(re.findall(r'^  (--[\w-]+)', capsys.readouterr().out, re.MULTILINE))
+    runpy.run_path(str(ROOT / 'tools/web_demo.py'))['main'](['--help'])
+    options = set(re.findall(r'^│ (--[\w-]+)', capsys.readouterr().out, re.MULTILINE))
     assert set(re.findall(r'^\| `(--[\w-]+)`', WEB_PAGE, re.MULTILINE)) == options
 
 

@@ -13,7 +13,6 @@ from deploy.small_models import write_files
 from tiny_search import draw_crops
 
 import mmtbps
-from mmtbps.cli import search as cli_search
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.search import Searcher
 
@@ -60,7 +59,7 @@ def carry_out(page, capsys):
         for line in content.strip().splitlines():
             tool, arguments = tool_and_arguments(line)
             if not run:
-                (tool.get('parse_args') or cli_search.parse_args)(arguments)
+                tool['main'].parse(arguments)
                 continue
             capsys.readouterr()
             assert tool['main'](arguments) in (0, None), capsys.readouterr().err

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmtbps.datasets.joining import leaf_configs
+from mmtbps.engine.own_data import disable_validation
 from mmtbps.engine.resuming import find_resumable
 from mmtbps.registry import METRICS
 
@@ -84,15 +85,6 @@ def enable_amp(cfg: Config) -> None:
             wrapper.setdefault('loss_scale', 'dynamic')
         else:
             wrapper.type = 'AutocastOptimWrapper'
-
-
-def disable_validation(cfg: Config) -> None:
-    """Train without validation; no best epoch is chosen."""
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
-    if checkpoint:
-        checkpoint.pop('save_best', None)
-        checkpoint.pop('rule', None)
 
 
 def use_test_set(cfg: Config, source: Config) -> Config:

@@ -17,6 +17,7 @@ from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.loaders import check_batch_size, require_batches
+from mmtbps.engine.own_data import apply_own_data, derive_numbers, tests_on_training_set
 from mmtbps.engine.progress import progress
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
@@ -42,6 +43,9 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     # A fork of MMEngine falls back to unsafe unpickling; torch overrules it.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     load_files_safely()
+    notes = apply_own_data(cfg)
+    if dataset_meta is None:
+        notes += derive_numbers(cfg)
     check_config(cfg)
     check_batch_size(cfg)
     _drop_removed_hooks(cfg)
@@ -49,7 +53,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     resolve_data_sizes(cfg, dataset_meta)
     _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
-    note = _find_checkpoint(cfg)
+    notes.append(_find_checkpoint(cfg))
     if str(cfg.get('runner_type', '')).endswith('FlexibleRunner'):
         raise ValueError(
             "runner_type='FlexibleRunner' is not supported: its strategies load and save checkpoints by themselves, "
@@ -59,7 +63,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     for kind in (FitWeightsHook, EpochSeedHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())  # no config goes without
-    if note:
+    for note in filter(None, notes):
         runner.logger.warning(note)
     return runner
 
@@ -97,7 +101,7 @@ def train(cfg: Config) -> dict[str, float]:
         cfg: A complete config with ``work_dir`` set.
 
     Returns:
-        The metrics on the test set; empty if the config has none.
+        The metrics on the test set; empty if the config has none, or if it is the training set.
 
     Raises:
         FileExistsError: If the work directory holds another run.
@@ -113,7 +117,9 @@ def train(cfg: Config) -> dict[str, float]:
             if sentence:
                 runner.logger.warning(sentence)
         _compile_model(runner)
-        tested = runner.test_loop is not None  # what is wrong with the test set shows before the training
+        tested = (
+            not tests_on_training_set(cfg) and runner.test_loop is not None
+        )  # what is wrong with the test set shows before the training
         runner.train()
     if not tested:
         return {}

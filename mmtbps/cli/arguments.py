@@ -1,40 +1,126 @@
 """Arguments that several commands have."""
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mmtbps.zoo import require_named
+from cyclopts import Parameter
 
-__all__ = ['add_device', 'add_model', 'model_of']
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmengine.config import Config
+
+__all__ = [
+    'CfgOptions',
+    'Device',
+    'Launcher',
+    'LocalRank',
+    'Model',
+    'Switch',
+    'Trusted',
+    'Words',
+    'config_of',
+    'moved_weights',
+    'override',
+    'pairs',
+    'set_local_rank',
+]
+
+Words = Annotated[list[str] | None, Parameter(consume_multiple=True)]
+"""An option with any number of words behind it."""
+
+Switch = Annotated[bool, Parameter(show_default=False)]
+"""An option without a word, off by default."""
+
+CfgOptions = Annotated[
+    list[str] | None,
+    Parameter(consume_multiple=True, help='Override settings of the config: `key=value ...`.'),
+]
+Device = Annotated[str | None, Parameter(help='Where the model runs (default: cuda if there is one, else cpu).')]
+Launcher = Annotated[Literal['none', 'pytorch', 'slurm', 'mpi'], Parameter(help='Job launcher of several processes.')]
+LocalRank = Annotated[int, Parameter(show=False)]
+Trusted = Annotated[
+    list[str] | None,
+    Parameter(
+        name='--trust', help="Import this module, which classes of the gallery's model are from; may be repeated."
+    ),
+]
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a model."""
-    parser.add_argument(
-        '--model', metavar='NAME',
-        help='a model by name, such as nam (mmtbps models lists all), clip-vit-b16@TAG or @FILE of open_clip, or the '
-        'folder of a training',
-    )  # fmt: skip
-    parser.add_argument('--config', help='config of the model, instead of --model')
-    parser.add_argument('--checkpoint', help='weights of the model, with --config, or other ones than those of --model')
+@Parameter(name='*')
+@dataclass
+class Model:
+    """The options that name a model.
+
+    Args:
+        model: A model by name, such as nam (`mmtbps models` lists all), clip-vit-b16@TAG or @FILE of open_clip, or the
+            folder of a training.
+        config: Config of the model, instead of --model.
+        checkpoint: Weights of the model, with --config, or other ones than those of --model.
+    """
+
+    model: str | None = None
+    config: str | None = None
+    checkpoint: str | None = None
+
+    def files(self) -> tuple['str | Path', 'str | Path']:
+        """Give config and weights of the model that the options name.
+
+        Raises:
+            FileNotFoundError: If there are no such files, and they cannot be fetched.
+            ValueError: If they name none or two.
+        """
+        from mmtbps.zoo import require_named
+
+        if self.model and not self.config:
+            config, weights = require_named(self.model)
+            return config, self.checkpoint or weights
+        if self.model or not (self.config and self.checkpoint):
+            given = 'both --model and --config' if self.model else 'neither'
+            raise ValueError(f'Name the model by --model NAME, or by --config and --checkpoint; got {given}.')
+        return self.config, self.checkpoint
 
 
-def model_of(args: argparse.Namespace) -> tuple[str | Path, str | Path]:
-    """Give config and weights of the model that the options name.
+def moved_weights(model: str | None, checkpoint: str | None) -> 'str | Path | None':
+    """Weights of a gallery's model that have been moved: by name, by file, or None."""
+    from mmtbps.zoo import require_named
+
+    return require_named(model)[1] if model else checkpoint
+
+
+def pairs(words: list[str] | None) -> dict[str, Any]:
+    """Read ``key=value`` as MMEngine's command lines do: numbers, lists, None and text.
 
     Raises:
-        FileNotFoundError: If there are no such files, and they cannot be fetched.
-        ValueError: If they name none or two.
+        ValueError: If one has no sign of equality.
     """
-    if args.model and not args.config:
-        config, weights = require_named(args.model)
-        return config, args.checkpoint or weights
-    if args.model or not (args.config and args.checkpoint):
-        given = 'both --model and --config' if args.model else 'neither'
-        raise ValueError(f'Name the model by --model NAME, or by --config and --checkpoint; got {given}.')
-    return args.config, args.checkpoint
+    import argparse
+
+    from mmengine.config import DictAction
+
+    for word in words or []:
+        if '=' not in word:
+            raise ValueError(f'{word!r} is no setting: write key=value.')
+    read = argparse.Namespace()
+    DictAction(['--options'], 'options')(None, read, words or [])
+    return read.options
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says where a model runs."""
-    parser.add_argument('--device', help='where the model runs (default: cuda if there is one, else cpu)')
+def override(cfg: 'Config', cfg_options: list[str] | None) -> 'Config':
+    """Override settings of a config, in place."""
+    cfg.merge_from_dict(pairs(cfg_options))
+    return cfg
+
+
+def config_of(name: 'str | Path', cfg_options: list[str] | None) -> 'Config':
+    """Read a config by file or name, and override settings of it."""
+    from mmtbps.zoo import read_config
+
+    return override(read_config(name), cfg_options)
+
+
+def set_local_rank(local_rank: int) -> None:
+    """Tell MMEngine which of a launcher's processes this is; old launchers say it by ``--local_rank``."""
+    import os
+
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))

@@ -1,43 +1,50 @@
 """``mmtbps models``: everything that has a name."""
 
-import argparse
-import fnmatch
-import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmtbps.core.commands import EPILOG
-from mmtbps.zoo import CLIP_NOTICE, Entry, home, known_entries, model_files, named_configs
+if TYPE_CHECKING:
+    from mmtbps.zoo import Entry
 
-__all__ = ['main']
+__all__ = ['models']
 
 
-def main(argv: list[str] | None = None, prog: str | None = None) -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog=prog, epilog=EPILOG,
-        description='List published models with size, licence, figures and whether they are here, and the names of our '
-        'configs. Every name is taken by --model and --config.',
-    )  # fmt: skip
-    parser.add_argument('pattern', nargs='?', default='*', help="names to list, such as 'irra*' (default: all)")
-    args = parser.parse_args(argv)
-    entries = [entry for name, entry in known_entries().items() if fnmatch.fnmatch(name, args.pattern)]
+def models(pattern: str = '*', /) -> None:
+    """List published models and the names of our configs.
+
+    Of each model: size, licence, figures and whether it is here. Every name is taken by --model and --config.
+
+    For example:
+
+        mmtbps models
+        mmtbps models "irra*"
+
+    Args:
+        pattern: Names to list, such as `irra*` (default: all).
+    """
+    import fnmatch
+    import textwrap
+
+    from mmtbps.zoo import CLIP_NOTICE, known_entries, named_configs
+
+    entries = [entry for name, entry in known_entries().items() if fnmatch.fnmatch(name, pattern)]
     for entry in entries:
-        print(describe(entry))
+        print(_describe(entry))
     if entries:
         print(textwrap.fill(f'{CLIP_NOTICE} Who trained chose the best epoch on test splits.', 100))
-    configs = [name for name in named_configs() if fnmatch.fnmatch(name, args.pattern)]
+    configs = [name for name in named_configs() if fnmatch.fnmatch(name, pattern)]
     if configs:
         print('\nConfigs, for trainings in work_dirs/NAME:')
         print('\n'.join(f'  {name}' for name in configs))
     if not entries and not configs:
-        raise ValueError(f'No model or config is called {args.pattern!r}; without a pattern all are listed.')
+        raise ValueError(f'No model or config is called {pattern!r}; without a pattern all are listed.')
 
 
-def describe(entry: Entry) -> str:
+def _describe(entry: 'Entry') -> str:
     """Write an entry in a few lines."""
-    folder = where(entry)
+    folder = _where(entry)
     size = f'{entry.size / 1e9:.2f} GB' if entry.size else 'size unknown'
-    get = how_to_get(entry) if folder is None else f'here, in {folder}'
+    get = _how_to_get(entry) if folder is None else f'here, in {folder}'
     lines = [
         f'{entry.name}: {entry.title}',
         f'    {size}; licence of the code: {entry.code_licence}, of the weights: {entry.weights_licence}',
@@ -50,16 +57,20 @@ def describe(entry: Entry) -> str:
     return '\n'.join(lines)
 
 
-def where(entry: Entry) -> Path | None:
+def _where(entry: 'Entry') -> Path | None:
     """Folder of the weights, if they are here."""
+    from mmtbps.zoo import model_files
+
     if all(file.is_file() for file in model_files(entry.name)):
         return model_files(entry.name)[1].parent
     trained = entry.work_dir is not None and any(Path(entry.work_dir).glob('best_*.pth'))
     return Path(str(entry.work_dir)) if trained else None
 
 
-def how_to_get(entry: Entry) -> str:
+def _how_to_get(entry: 'Entry') -> str:
     """What to do for weights that are not here."""
+    from mmtbps.zoo import home
+
     if entry.work_dir is not None:
         return f'{entry.page}, into {entry.work_dir}'
     if entry.address is not None:

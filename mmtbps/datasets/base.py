@@ -179,6 +179,11 @@ class TBPSDataset(BaseDataset):
             )
             yield entry
 
+    @property
+    def has_all_splits(self) -> bool:
+        """Whether the annotation tells of all splits, instead of one alone."""
+        return 'split' in self.keys
+
     def read_entries(self) -> list[ImageEntry]:
         """Read the entries of all splits, in the order of the annotation file.
 

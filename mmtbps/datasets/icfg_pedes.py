@@ -1,6 +1,5 @@
 """ICFG-PEDES."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +11,7 @@ from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry
 from .base import TBPSDataset
+from .carving import carve_splits
 
 __all__ = ['ICFGPEDES']
 
@@ -80,25 +80,8 @@ class ICFGPEDES(TBPSDataset):
             ValueError: If there are too few training identities, or there already is a val split.
         """
         entries = list(super().parse(raw))
-        if not self.num_val_ids:
+        try:
+            return carve_splits(entries, self.num_val_ids)
+        except ValueError as error:
+            self.reject(str(error), error)
             return entries
-        if any(entry.split == 'val' for entry in entries):
-            self.reject('there already is a val split; pass num_val_ids=0 to use it')
-            return entries
-        train_ids = {entry.person_id for entry in entries if entry.split == 'train'}
-        if len(train_ids) <= self.num_val_ids:
-            self.reject(
-                f'{self.num_val_ids} validation identities cannot be taken from {len(train_ids)} training identities; '
-                'choose a smaller num_val_ids'
-            )
-            return entries
-        val_ids = set(sorted(train_ids, key=_digest)[: self.num_val_ids])
-        return [
-            entry._replace(split='val') if entry.split == 'train' and entry.person_id in val_ids else entry
-            for entry in entries
-        ]
-
-
-def _digest(person_id: int | str) -> bytes:
-    """A deterministic hash of an identity; Python's own hash differs from run to run."""
-    return hashlib.blake2b(str(person_id).encode()).digest()

@@ -11,6 +11,7 @@ from mmtbps.registry import DATASETS
 
 from .annotation import ImageEntry, read_text
 from .base import TBPSDataset
+from .carving import carve_splits
 
 __all__ = ['PersonCaptions']
 
@@ -36,6 +37,9 @@ class PersonCaptions(TBPSDataset):
         person_key: Column of the identity. Defaults to 'person_id'.
         split_key: Column of 'train', 'val' or 'test'. None: every row of the file belongs to ``split``, for one file
             per split. Defaults to 'split', so that nobody trains and tests on the same rows by oversight.
+        num_val_ids: Number of training identities that become the val split. With ``split_key=None`` the whole file is
+            one set of identities to take them from. Defaults to 0.
+        num_test_ids: Likewise for test.
         **kwargs: See :class:`TBPSDataset`.
 
     Raises:
@@ -53,10 +57,13 @@ class PersonCaptions(TBPSDataset):
         caption_key: str = 'caption',
         person_key: str = 'person_id',
         split_key: str | None = 'split',
+        num_val_ids: int = 0,
+        num_test_ids: int = 0,
         **kwargs: Any,
     ) -> None:
         if not ann_file.endswith(('.csv', '.jsonl')):
             raise ValueError(f"PersonCaptions reads '.csv' and '.jsonl' files, but got ann_file={ann_file!r}.")
+        self.num_val_ids, self.num_test_ids = num_val_ids, num_test_ids
         self.keys = {'img_path': image_key, 'person_id': person_key, 'captions': caption_key}
         if split_key is not None:
             self.keys['split'] = split_key
@@ -75,8 +82,25 @@ class PersonCaptions(TBPSDataset):
         text = read_text(self.ann_file)
         return self._csv_records(text) if self.ann_file.endswith('.csv') else self._jsonl_records(text)
 
-    def parse(self, raw: Iterable[tuple[str, Any]]) -> Iterator[ImageEntry]:
-        """Turn the rows into entries.
+    @property
+    def has_all_splits(self) -> bool:
+        """Whether the file tells of all splits, instead of one alone."""
+        return 'split' in self.keys or bool(self.num_val_ids or self.num_test_ids)
+
+    def has_column(self, name: str) -> bool:
+        """Whether the table, or the first line of a JSONL file, has a column of that name."""
+        lines = (line for line in read_text(self.ann_file).split('\n') if line.strip())
+        first = next(lines, '')
+        if self.ann_file.endswith('.csv'):
+            return name in next(csv.reader([first]), [])
+        try:
+            record = parse_json(first)
+        except ValueError:
+            return False  # reading the file tells what is wrong with it
+        return isinstance(record, dict) and name in record
+
+    def parse(self, raw: Iterable[tuple[str, Any]]) -> Iterable[ImageEntry]:
+        """Turn the rows into entries, and move identities to val and test if asked to.
 
         Args:
             raw: Place and record of each row.
@@ -84,7 +108,16 @@ class PersonCaptions(TBPSDataset):
         Returns:
             One entry per row.
         """
-        return self.parse_records(raw, split=None if 'split' in self.keys else self.split)
+        whole = 'train' if self.has_all_splits else self.split
+        entries = self.parse_records(raw, split=None if 'split' in self.keys else whole)
+        if not (self.num_val_ids or self.num_test_ids):
+            return entries
+        read = list(entries)
+        try:
+            return carve_splits(read, self.num_val_ids, self.num_test_ids)
+        except ValueError as error:
+            self.reject(str(error), error)
+            return read
 
     def _csv_records(self, text: str) -> Iterator[tuple[str, dict]]:
         reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)

@@ -137,7 +137,7 @@ def datasets_of_config(cfg: Mapping[str, Any]) -> list[TBPSDataset]:
             # Neither images nor words are needed, and a tokenizer may want files of its own.
             args = {**node, 'pipeline': [], 'tokenizer': {'type': 'WordTokenizer'}, 'lazy_init': True}
             dataset = DATASETS.build(args)
-            split = None if 'split' in dataset.keys else dataset.split
+            split = None if dataset.has_all_splits else dataset.split
             found.setdefault((type(dataset), dataset.ann_file, dataset.data_prefix['img_path'], split), dataset)
     if not found:
         raise ValueError('The config has no data set in train_dataloader, val_dataloader or test_dataloader.')

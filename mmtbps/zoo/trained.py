@@ -1,7 +1,10 @@
 """Folders of trainings as models."""
 
+import re
 import shutil
 from pathlib import Path
+
+from mmengine.config import Config
 
 from mmtbps.core.files import written_atomically
 
@@ -10,8 +13,11 @@ from .home import model_files
 __all__ = ['best_of', 'keep_training']
 
 
+_LAST = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
 def best_of(folder: Path) -> tuple[Path, Path]:
-    """Give the config and the best checkpoint of a training.
+    """Give the config and the best checkpoint of a training, or its last one if it had no validation.
 
     Args:
         folder: Its work directory.
@@ -20,16 +26,26 @@ def best_of(folder: Path) -> tuple[Path, Path]:
         FileNotFoundError: If it has none.
         ValueError: If it has several.
     """
-    found = []
-    for what, pattern in (('config', '*.py'), ('best checkpoint', 'best_*.pth')):
-        files = sorted(folder.glob(pattern))
-        if not files:
-            raise FileNotFoundError(f'{folder} is no folder of a finished training: it has no {what} ({pattern}).')
-        if len(files) > 1:
-            names = ', '.join(file.name for file in files)
-            raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take.')
-        found.append(files[0])
-    return found[0], found[1]
+    config = _sole(folder, 'config', '*.py')
+    last = _last_without_validation(folder, config)
+    return config, last or _sole(folder, 'best checkpoint', 'best_*.pth')
+
+
+def _sole(folder: Path, what: str, pattern: str) -> Path:
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise FileNotFoundError(f'{folder} is no folder of a finished training: it has no {what} ({pattern}).')
+    if len(files) > 1:
+        names = ', '.join(file.name for file in files)
+        raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take.')
+    return files[0]
+
+
+def _last_without_validation(folder: Path, config: Path) -> Path | None:
+    """The last checkpoint of a training that chose no best one, since its config has no validation."""
+    files = {int(match[1]): file for file in folder.glob('*.pth') if (match := _LAST.fullmatch(file.name))}
+    chosen = any(folder.glob('best_*.pth')) or not files or Config.fromfile(config).get('val_cfg') is not None
+    return None if chosen else files[max(files)]
 
 
 def keep_training(name: str, folder: Path) -> None:

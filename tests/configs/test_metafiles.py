@@ -57,7 +57,7 @@ def test_an_entry_agrees_with_its_config(leaf):
     assert data == DATA_SETS[cfg.train_dataloader.dataset.type]
     text = str(cfg.model)
     assert (cfg.load_from in ('nam', 'ham')) == (pretrained[1:] == [DATA_OF_TOWERS.get(cfg.load_from)])
-    from_clip = 'CLIPPretrained' in text or 'clip_words' in text
+    from_clip = 'CLIPPretrained' in text or 'clip_words' in text or cfg.load_from in DATA_OF_TOWERS
     assert ('WebImageText' in pretrained, 'ImageNet-1k' in pretrained) == (from_clip, 'torchvision' in text)
 
 

@@ -77,7 +77,7 @@ def test_every_tool_tells_its_errors_so(path):
     if path.stem == 'dist_run':  # whose arguments and errors are torchrun's
         return
     assert text.endswith("if __name__ == '__main__':\n    run_command(main)\n")
-    assert 'epilog=EPILOG' in text or 'from mmtbps.cli.' in text
+    assert 'epilog=EPILOG' in text or 'from mmtbps.cli import' in text
 
 
 def start(*arguments):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tiny_search import draw_crops, write_model
 
+from mmtbps.cli import Command, mmtbps_app
 from mmtbps.core.commands import told_in_a_paragraph
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -150,16 +151,15 @@ def test_a_table_about_one_of_several_folders(files, run, tmp_path):
 
 
 def test_words_may_stand_before_and_behind_options():
-    from mmtbps.cli.search import parse_args
-
+    parse = Command(mmtbps_app(), 'search').parse
     for argv in (['I', 'a man', 'a woman', '--topk', '3'], ['I', '--topk', '3', 'a man', 'a woman'],
                  ['I', 'a man', '--topk', '3', 'a woman']):  # fmt: skip
-        args = parse_args(['query', *argv])
-        assert (args.gallery, args.sentences, args.topk) == ('I', ['a man', 'a woman'], 3)
-    assert parse_args(['index', '--out', 'I', 'crops', '--config', 'c', 'more']).images == ['crops', 'more']
+        args = parse(['query', *argv]).arguments
+        assert (args['gallery'], args['sentences'], args['topk']) == ('I', ('a man', 'a woman'), 3)
+    assert parse(['index', '--out', 'I', 'crops', '--config', 'c', 'more']).arguments['images'] == ('crops', 'more')
     for argv in (['query', 'I', 'a man', '--top', '3', '--gpu'], ['remove', '--gpu', 'I', 'a.png']):
-        with pytest.raises(SystemExit):
-            parse_args(argv)
+        with pytest.raises(ValueError, match=r'--top\b|--gpu'):
+            parse(argv)
 
 
 def test_conditions_and_min_score_and_reranking(run, index):

@@ -1,0 +1,173 @@
+"""A table of one's own as the data of a config, and the numbers of a training that follow from the data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import get_world_size
+from mmengine.registry import init_default_scope
+
+from mmtbps.datasets import PersonCaptions
+from mmtbps.datasets.joining import leaf_configs
+from mmtbps.registry import DATASETS
+
+__all__ = ['apply_own_data', 'derive_numbers', 'disable_validation', 'tests_on_training_set']
+
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 1000, 5, 60
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_SPLITS = ('train', 'val', 'test')
+_FEWEST_PERSONS = 20
+_BATCH = 64
+
+
+def apply_own_data(cfg: Config) -> list[str]:
+    """Obey ``own_data='captions.csv'`` of a config, in place: all of its data sets come from that table.
+
+    It may be a dictionary, too: ``table``, ``images`` (the folder of the images; ``imgs`` beside the table, or else the
+    folder of the table), ``num_val_ids`` and ``num_test_ids`` (identities of train that become val and test), and what
+    else :class:`~mmtbps.datasets.PersonCaptions` takes. A table without a column of splits is one set of persons, of
+    which a tenth each becomes val and test if there are at least 20. What the table has not is left out of the
+    run: without val the last epoch counts, without test nothing is tested.
+
+    Args:
+        cfg: A complete config; without ``own_data`` nothing happens.
+
+    Returns:
+        Sentences on what the run lacks.
+
+    Raises:
+        FileNotFoundError: If there is no such table.
+        ValueError: If the table cannot be read, or has no training rows.
+    """
+    given = cfg.pop('own_data', None)
+    if given is None:
+        return []
+    init_default_scope(cfg.get('default_scope', 'mmtbps'))
+    files = _files(dict(given) if isinstance(given, Mapping) else dict(table=str(given)))
+    for name in _LOADERS:
+        if cfg.get(name) is None:
+            raise ValueError(f'own_data needs a config with a {name}, and {cfg.filename} has none.')
+        own = next(leaf_configs(cfg[name].dataset))
+        kept = {key: own[key] for key in ('pipeline', 'tokenizer', 'test_mode') if key in own}
+        cfg[name].dataset = ConfigDict(**files, **kept, split=_SPLITS[_LOADERS.index(name)])
+    there = {entry.split for entry in _dataset(files).read_entries()}
+    return _leave_out(cfg, there, files['ann_file'])
+
+
+def _files(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of the data sets, but those that differ from split to split."""
+    table = Path(given.pop('table', ''))
+    if not table.is_file():
+        raise FileNotFoundError(f'There is no table {table} (own_data, --data): a CSV or JSONL of images and captions.')
+    images = given.pop('images', None)
+    beside = table.parent / 'imgs'
+    folder = Path(images) if images else beside if beside.is_dir() else table.parent
+    numbers = {key: given.pop(key, None) for key in ('num_val_ids', 'num_test_ids')}
+    files = dict(
+        type='PersonCaptions',
+        ann_file=str(table.absolute()),
+        data_prefix=dict(img_path=str(folder.absolute())),
+        **given,
+    )
+    probe = _dataset(files)
+    if 'split_key' not in given and not probe.has_column('split'):
+        files['split_key'] = None
+        persons = len({entry.person_id for entry in _dataset(files).read_entries()})
+        share = max(2, round(persons / 10)) if persons >= _FEWEST_PERSONS else 0
+        numbers = {key: share if number is None else number for key, number in numbers.items()}
+    return files | {key: number for key, number in numbers.items() if number}
+
+
+def _dataset(files: Mapping[str, Any]) -> PersonCaptions:
+    return DATASETS.build(dict(files, lazy_init=True))
+
+
+def _leave_out(cfg: Config, there: set[str], table: str) -> list[str]:
+    """Drop the loops whose split the table has not."""
+    if 'train' not in there:
+        raise ValueError(f'{table}: no row belongs to the split train; it has {", ".join(sorted(there)) or "no rows"}.')
+    told = []
+    if 'val' not in there:
+        disable_validation(cfg)
+        told.append('no val split, so that no best epoch is chosen and the last one counts (num_val_ids carves one)')
+    if 'test' not in there:
+        # It also says how images and sentences are prepared for a search.
+        cfg.test_dataloader.dataset.split = 'train'
+        told.append('no test split, so that nothing is tested (num_test_ids carves one)')
+    return [f'{Path(table).name} has {"; and ".join(told)}.'] if told else []
+
+
+def disable_validation(cfg: Config) -> None:
+    """Train without validation; no best epoch is chosen."""
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
+    if checkpoint:
+        checkpoint.pop('save_best', None)
+        checkpoint.pop('rule', None)
+
+
+def tests_on_training_set(cfg: Config) -> bool:
+    """Whether the test set is the training set, of which figures say nothing."""
+    sets = [next(leaf_configs((cfg.get(name) or {}).get('dataset')), {}) for name in (_LOADERS[0], _LOADERS[2])]
+    names = ('type', 'data_root', 'ann_file', 'split')
+    return bool(sets[0]) and all(sets[0].get(name) == sets[1].get(name) for name in names)
+
+
+def derive_numbers(cfg: Config) -> list[str]:
+    """Fill ``train_dataloader.batch_size=None`` and ``train_cfg.max_epochs=None`` from the training set, in place.
+
+    The batch is what the config is meant for (``auto_scale_lr.base_batch_size``), or as much of it as the data give:
+    all pairs, or with batches of P identities x K pairs all identities. The epochs make about 1,000 steps, which a
+    model for a few thousand crops needs, but not less than 5 and not more than 60 epochs.
+
+    Args:
+        cfg: A complete config whose data sets are decided.
+
+    Returns:
+        Sentences on what was derived.
+
+    Raises:
+        ValueError: If the data are too few for any batch; the message says which number.
+    """
+    loader, loop = cfg.get('train_dataloader') or {}, cfg.get('train_cfg') or {}
+    wanted_batch = 'batch_size' in loader and loader.batch_size is None
+    wanted_epochs = 'max_epochs' in loop and loop.max_epochs is None
+    if not (wanted_batch or wanted_epochs):
+        return []
+    init_default_scope(cfg.get('default_scope', 'mmtbps'))
+    dataset = DATASETS.build(loader.dataset)
+    pairs, persons = len(dataset), dataset.num_classes
+    told = f'{pairs:,} pairs of {persons:,} persons: '
+    if wanted_batch:
+        told += _fill_batch(cfg, pairs, persons) + ', '
+    size = loader.batch_size * get_world_size()
+    if wanted_epochs:
+        steps = max(1, pairs // size)
+        loop.max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, -(-_STEPS // steps)))
+        told += f'{loop.max_epochs} epochs of about {steps} steps'
+    return [f'{told.removesuffix(", ")}.']
+
+
+def _fill_batch(cfg: Config, pairs: int, persons: int) -> str:
+    loader, processes = cfg.train_dataloader, get_world_size()
+    meant = ((cfg.get('auto_scale_lr') or {}).get('base_batch_size') or _BATCH) // processes
+    sampler = loader.get('sampler') or {}
+    each = sampler.get('num_instances')
+    if each is None:
+        size = min(meant, pairs // processes)
+        told = f'batches of {size}'
+    else:
+        identities = min(max(1, meant // each), persons // processes)
+        size = sampler.batch_size = identities * each
+        told = f'batches of {identities} persons x {each} pairs'
+    if size < 2 or (each is not None and identities < 2):
+        raise ValueError(
+            f'train_dataloader.batch_size cannot be derived: the training set has {pairs} pairs of {persons} persons '
+            f'for {processes} processes, and a batch needs two persons. Add persons, or take fewer for val and test '
+            '(num_val_ids, num_test_ids).'
+        )
+    loader.batch_size = size
+    if 'auto_scale_lr' in cfg:
+        cfg.auto_scale_lr.base_batch_size = size * processes  # the data have no larger one
+    return told
