@@ -25,7 +25,8 @@ def find_sources(
     """Find videos, and folders of images, which are frames too.
 
     Folders are searched recursively, in the order of names, linked folders included (each real one once), without
-    hidden files and without ``out``, whose images are crops. A folder that holds images is one source, each video another one.
+    hidden files and without ``out``, whose images are crops. A folder that holds images is one source, each
+    video another one.
 
     Args:
         paths: A video, a folder, or several of both.

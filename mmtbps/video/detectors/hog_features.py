@@ -66,13 +66,17 @@ def window_scores(histograms: Tensor, weights: Tensor) -> Tensor:
 
 def _gradients(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Length of each pixel's gradient (H, W), and its direction in bins, whose middles are whole numbers."""
-    roots = pixels.float().sqrt().permute(2, 0, 1)
+    roots = pixels.permute(2, 0, 1).contiguous().float().sqrt_()
     padded = F.pad(roots[None], (1, 1, 1, 1), mode='reflect')[0]
     across = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     down = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
-    squared, channel = (across**2 + down**2).max(0, keepdim=True)
-    angle = torch.atan2(down.gather(0, channel), across.gather(0, channel))[0]
-    return squared[0].sqrt(), angle * (BINS / math.pi) - 0.5
+    squared = across.square() + down.square()
+    largest, x, y = squared[0], across[0], down[0]
+    for channel in range(1, len(squared)):  # faster than max and gather
+        larger = squared[channel] > largest
+        largest = torch.where(larger, squared[channel], largest)
+        x, y = torch.where(larger, across[channel], x), torch.where(larger, down[channel], y)
+    return largest.sqrt(), torch.atan2(y, x) * (BINS / math.pi) - 0.5
 
 
 def _cell_kernels() -> Tensor:
