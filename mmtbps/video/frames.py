@@ -92,6 +92,7 @@ class VideoFile(FrameSource):
 
     def sample(self, every: float) -> Iterator[Frame]:
         """Decode the video once from its beginning; see :meth:`FrameSource.sample`."""
+        self.remarks = []
         capture = cv2.VideoCapture(self.path)
         try:
             if not capture.isOpened():
@@ -153,6 +154,7 @@ class FrameFolder(FrameSource):
 
     def sample(self, every: float) -> Iterator[Frame]:
         """Read the images; see :meth:`FrameSource.sample`. Broken ones become remarks."""
+        self.remarks = []
         clock, good = _Clock(every), 0
         for number, name in enumerate(self.images):
             if not clock.due(number * self.seconds):

@@ -120,7 +120,7 @@ def test_hog_finds_small_walkers_only_if_asked_and_those_at_the_edge():
 
 def test_settings_of_hog():
     image = draw_walker(street(200, 200), 100, 30, 130)
-    assert len(HOGDetector(min_score=4).detect(image)[0]) == 0
+    assert len(HOGDetector(hit_threshold=4).detect(image)[0]) == 0
     assert len(HOGDetector(min_hits=1000).detect(image)[0]) == 0
     assert len(HOGDetector(smallest=180).detect(image)[0]) == 0
 

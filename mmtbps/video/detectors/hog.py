@@ -41,7 +41,8 @@ class HOGDetector(Detector):
         smallest: Height in pixels of the smallest persons that are searched for. Defaults to 96, that of the training
             images; for smaller ones frames are enlarged. A larger value makes it faster.
         scale: Ratio of the sizes that are tried one after the other. Defaults to 1.05, as in OpenCV.
-        min_score: Lowest value of the classifier. Defaults to 0, its own border; higher values find less and err less.
+        hit_threshold: Value of the classifier above which a window is a person. Defaults to 0, its own border; higher
+            ones find less and err less.
         min_hits: In how many windows, of neighbouring places and sizes, a person must be found. Defaults to 3, as in
             OpenCV's grouping: real people are found several times, errors often once.
         overlap: Intersection over union from which two windows are one person. Defaults to 0.5.
@@ -52,19 +53,19 @@ class HOGDetector(Detector):
         ValueError: If a number is out of range.
     """
 
-    @checked(smallest=at_least(16), scale=at_least(1.01), min_score=finite, min_hits=positive, overlap=in_unit)
+    @checked(smallest=at_least(16), scale=at_least(1.01), hit_threshold=finite, min_hits=positive, overlap=in_unit)
     def __init__(
         self,
         smallest: float = _PERSON,
         scale: float = 1.05,
-        min_score: float = 0.0,
+        hit_threshold: float = 0.0,
         min_hits: int = 3,
         overlap: float = 0.5,
         device: str = 'cpu',
     ) -> None:
         self.smallest = smallest
         self.scale = scale
-        self.min_score = min_score
+        self.hit_threshold = hit_threshold
         self.min_hits = min_hits
         self.overlap = overlap
         self.device = torch.device(device)
@@ -95,7 +96,7 @@ class HOGDetector(Detector):
         if level.shape[0] < WINDOW[0] or level.shape[1] < WINDOW[1]:
             return np.empty((0, 4)), np.empty(0)
         scores = window_scores(block_histograms(level, self.device), _weights()).cpu().double().numpy()
-        rows, columns = np.nonzero(scores > self.min_score)
+        rows, columns = np.nonzero(scores > self.hit_threshold)
         center = np.stack([columns * CELL + WINDOW[1] / 2, rows * CELL + WINDOW[0] / 2], axis=1) - _PADDING
         half = np.array([_ASPECT * _PERSON, _PERSON]) / 2
         stretch = np.tile([width / size[0], height / size[1]], 2)

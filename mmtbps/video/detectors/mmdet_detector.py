@@ -1,5 +1,7 @@
 """Detectors of MMDetection."""
 
+import importlib
+
 import numpy as np
 
 from mmtbps.core.arguments import checked
@@ -40,7 +42,7 @@ class MMDetDetector(Detector):
         device: str | None = None,
     ) -> None:
         try:
-            from mmdet.apis import DetInferencer
+            inferencer = importlib.import_module('mmdet.apis').DetInferencer
         except (ImportError, AssertionError) as error:  # MMDetection asserts the versions of its companions
             raise ImportError(
                 f'MMDetDetector needs MMDetection and the full mmcv, with compiled operators, in place of mmcv-lite '
@@ -48,7 +50,7 @@ class MMDetDetector(Detector):
             ) from error
         self.label = label
         self.min_score = min_score
-        self.inferencer = DetInferencer(model, weights, device=device, show_progress=False)
+        self.inferencer = inferencer(model, weights, device=device, show_progress=False)
 
     def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the persons in a frame; see :meth:`Detector.detect`. Scores are the model's confidences."""
