@@ -29,7 +29,10 @@ Progress = Callable[[str, float, CropReport], None]
 """Called after every frame with the path of its source, its time in seconds, and the counts so far."""
 
 _WRITE_EVERY = 10.0
-"""Seconds between two writes of the table, what a kill costs at most."""
+"""Seconds between two writes of the table, so that a kill leaves few crops that are not in it."""
+
+_WRITE_SHARE = 20
+"""So many times as long as a write takes is the time to the next one at least, however long the table is."""
 
 
 def crop_videos(
@@ -175,12 +178,16 @@ class _Cropper:
         self.camera = camera
         self.progress = progress
         self.report = CropReport(total=len(table))
-        self._written = time.monotonic()
+        self._next_write = time.monotonic() + _WRITE_EVERY
         table.clean()
 
     def crop(self, source: FrameSource, decisive: Mapping[str, Any]) -> None:
         """Crop a source, unless a run with the same decisive settings finished it."""
-        state = dict(decisive, content=source.state())
+        try:
+            state = dict(decisive, content=source.state())
+        except OSError as error:  # it was there when the sources were listed
+            self.report.unreadable[source.path] = f'it cannot be opened any more ({error.strerror})'
+            return
         if decisive['detector'] is not None and self.table.finished(source.path, state):
             self.report.unchanged.append(source.path)
             return
@@ -203,9 +210,11 @@ class _Cropper:
 
     def _tell(self, source: FrameSource, frame: Frame) -> None:
         self.report.frames += 1
-        if time.monotonic() - self._written > _WRITE_EVERY:
+        begin = time.monotonic()
+        if begin > self._next_write:
             self.table.write()
-            self._written = time.monotonic()
+            taken = time.monotonic() - begin
+            self._next_write = begin + taken + max(_WRITE_EVERY, _WRITE_SHARE * taken)
         if self.progress is not None:
             self.progress(source.path, frame.time, self.report)
 

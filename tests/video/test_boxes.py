@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtbps.video.boxes import Thinner, cut_box, overlaps, suppress
@@ -27,6 +27,7 @@ def array(boxes):
     return np.array(boxes, float).reshape(-1, 4)
 
 
+@settings(deadline=None)
 @given(st.lists(BOX, max_size=4), st.lists(BOX, max_size=4))
 def test_overlaps_count_pixels(boxes, others):
     expected = [[plain_overlap(box, other) for other in others] for box in boxes]
@@ -41,6 +42,7 @@ def plain_suppression(boxes, scores, threshold):
     return kept
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(BOX, st.integers(0, 3)), max_size=7), THRESHOLD)
 def test_suppression(found, threshold):
     boxes, scores = [box for box, _ in found], [score for _, score in found]
@@ -61,6 +63,7 @@ def plain_thinning(frames, threshold, seconds):
     return answers
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.lists(BOX, max_size=3)), max_size=8),
     THRESHOLD,
@@ -83,6 +86,7 @@ def test_who_stays_is_kept_again_after_a_while():
 NUMBER = st.floats(-30, 50, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(NUMBER, NUMBER, st.floats(0, 40), st.floats(0, 40), st.floats(0, 1))
 def test_a_cut_is_in_the_frame_and_holds_all_of_the_box_that_is(left, top, wide, high, margin):
     box = np.array([left, top, left + wide, top + high])

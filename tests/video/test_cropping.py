@@ -2,6 +2,9 @@
 
 import csv
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,7 @@ from drawn_videos import RedBoxes, draw_walker, red_boxes, street, write_frames,
 from filelock import FileLock
 from tiny_search import PixelEncoder
 
+import mmtbps
 from mmtbps.registry import DETECTORS
 from mmtbps.search import MetadataSource, Searcher, list_images, parse_where
 from mmtbps.video import CropReport, Detector, crop_videos
@@ -206,6 +210,44 @@ def test_what_a_killed_run_left_is_removed(cam, out):
 
     assert not any(path.exists() for path in left)
     assert contents(out) == {**whole, 'cam/cam_b_0000007.250_000029_00.jpg': b'of another source'}
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = sys.argv[3:]
+import drawn_videos
+from mmtbps.video import crop_videos, cropping
+
+def progress(source, time, report):
+    if time == 12:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+cropping._WRITE_EVERY = cropping._WRITE_SHARE = 0.0
+crop_videos(sys.argv[1], sys.argv[2], 'RedBoxes', margin=0.0, progress=progress)
+"""
+
+
+def test_a_run_that_is_killed_and_begun_again(cam, out, tmp_path):
+    folders = [str(Path(mmtbps.__file__).parents[1]), str(Path(__file__).parent)]
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', KILLED, str(cam), str(out), *folders])
+    assert done.returncode == -signal.SIGKILL
+    rows = rows_of(out)  # of the frames before the last write
+    assert {row['path'] for row in rows} == {path for path in contents(out) if path.endswith('.jpg')}
+    assert [row['time'] for row in rows] == ['0', '0', '5', '10', '11']
+
+    report, whole = crop_videos(cam, out, **EXACT), tmp_path / 'whole'
+    crop_videos(cam, whole, **EXACT)
+    assert (report.crops, report.unchanged) == (8, [])
+    assert contents(out) == contents(whole)
+
+
+def test_a_source_that_goes_meanwhile_is_named(cam, out, tmp_path):
+    (tmp_path / 'street.mp4').write_bytes(b'short-lived')
+    report = crop_videos(
+        [cam, tmp_path / 'street.mp4'], out, **EXACT, progress=lambda *_: (tmp_path / 'street.mp4').unlink(True)
+    )
+    assert list(report.unreadable.values()) == ['it cannot be opened any more (No such file or directory)']
+    assert report.total == 8
 
 
 def test_sources_of_one_name_are_two_cameras(tmp_path, out):

@@ -70,6 +70,7 @@ def test_times_that_do_not_rise_are_replaced(told, rate, expected):
     assert _time(told, rate, 0, -np.inf) == (told if told > 0 else 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 900), max_size=20), st.integers(1, 1500))
 def test_the_first_frame_after_each_multiple(steps, every):
     times = [0, *np.cumsum(steps).tolist()] if steps else [0]
@@ -87,8 +88,10 @@ def test_a_video_that_was_cut_off_gives_what_it_has_and_says_so(tmp_path):
     source = VideoFile(tmp_path / 'cut.avi')
 
     for _ in range(2):
-        assert taken(source, 0) == [(number, number / 10) for number in range(12)]
-        assert source.remarks == ['it ends after 12 of about 25 frames, and may be damaged']
+        found = taken(source, 0)
+        assert found == [(number, number / 10) for number in range(len(found))]
+        assert len(found) in (11, 12)  # FFmpeg may want to see the end of the last one
+        assert source.remarks == [f'it ends after {len(found)} of about 25 frames, and may be damaged']
 
 
 @pytest.mark.parametrize('content', [b'', b'no video', None])
@@ -100,7 +103,7 @@ def test_what_is_no_video(video, tmp_path, content):
         list(VideoFile(path).sample(1))
 
 
-@settings(derandomize=True)  # what FFmpeg makes of damage should not differ from run to run
+@settings(derandomize=True, deadline=None)  # what FFmpeg makes of damage should not differ from run to run
 @given(st.data())
 def test_no_damage_ends_in_another_error(video, tmp_path_factory, data):
     content = bytearray(video.read_bytes())
