@@ -17,7 +17,7 @@ class CropReport:
         crops: Crops that were written.
         duplicates: Boxes that were left out since somebody was cropped at the same place shortly before.
         overlapping: Boxes that were left out since a surer one in the same frame overlaps them.
-        too_small: Boxes that were left out since too little of them is in the frame, or they are empty.
+        too_small: Boxes of which fewer pixels than ``min_height`` are in the frame, or none.
         unchanged: Paths of sources that were finished by an earlier run, and were not read again.
         unreadable: Paths of sources of which nothing could be read, and the reasons.
         remarks: What was wrong with others, a line each: videos that end early, broken frames.
