@@ -19,7 +19,7 @@ def package_data() -> list[str]:
     package = ROOT / 'mmtbps'
     linked = [path for folder in ('configs', 'tools') for path in sorted((package / '.mim' / folder).rglob('*'))]
     files = [str(path.relative_to(package)) for path in linked if path.is_file() and path.suffix != '.pyc']
-    return [*files, '.mim/model-index.yml', 'py.typed']
+    return [*files, '.mim/model-index.yml', 'py.typed', 'video/detectors/hog_people.npy']
 
 
 # The README says how to keep a full mmcv or the forks of OpenMMLab's packages, which these would replace.

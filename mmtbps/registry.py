@@ -11,6 +11,7 @@ from mmpretrain import registry as mmpretrain_registry
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'DETECTORS',
     'ENCODERS',
     'EVALUATORS',
     'HOOKS',
@@ -67,10 +68,11 @@ OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
 
 METRICS = _child('METRICS', 'evaluation')
-# MMPretrain has no re-rankers, encoders and vector indexes, so that these nodes are roots.
+# MMPretrain has no re-rankers, encoders, vector indexes and detectors, so that these nodes are roots.
 RERANKERS = Registry('reranker', scope='mmtbps', locations=['mmtbps.evaluation'])
 ENCODERS = Registry('encoder', scope='mmtbps', locations=['mmtbps.search', 'mmtbps.deploy'])
 INDEXES = Registry('index', scope='mmtbps', locations=['mmtbps.search'])
+DETECTORS = Registry('detector', scope='mmtbps', locations=['mmtbps.video.detectors'])
 EVALUATORS = _child('EVALUATORS', 'evaluation')
 VISUALIZERS = _child('VISUALIZERS', 'visualization')
 VISBACKENDS = _child('VISBACKENDS', 'visualization')

@@ -24,12 +24,14 @@ train_cfg = dict(max_epochs=3)
 DOWNSTREAM_CHECK = """
 import sys
 from pathlib import Path
+import numpy
 from mmengine.config import Config
-import mmtbps
+import mmtbps.video
 cfg = Config.fromfile('config.py')
 assert cfg.train_cfg.max_epochs == 3 and cfg.model.type == 'DualStreamRetriever', cfg
 tools = Path(mmtbps.__file__).parent / '.mim' / 'tools'
 assert (tools / 'train.py').is_file(), tools
+assert mmtbps.video.HOGDetector().detect(numpy.zeros((128, 64, 3), 'uint8'))[0].shape == (0, 4)
 print(Path(mmtbps.__file__).parents[1])
 """
 

@@ -19,7 +19,7 @@ from mmtbps.core.arguments import checked
 from mmtbps.core.checks import finite, positive
 
 # Their numbers may be negative.
-ANY_NUMBER = {'positive_margin', 'negative_margin', 'mean', 'std', 'erase_value'}
+ANY_NUMBER = {'positive_margin', 'negative_margin', 'mean', 'std', 'erase_value', 'hit_threshold'}
 BAD = {
     float: [math.nan, math.inf, -math.inf, 'text', True, None, [1.0], -0.5],
     int: [math.nan, math.inf, 1.5, 'text', True, None, [1], -2],
