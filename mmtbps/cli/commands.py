@@ -4,8 +4,10 @@ from cyclopts import App, Group
 
 from mmtbps.version import __version__
 
+from .annotate import annotate
 from .app import app_of
 from .convert import convert
+from .crops import crops
 from .export import export
 from .extract import extract
 from .fetch import fetch
@@ -49,8 +51,8 @@ def mmtbps_app() -> App:
     app.command(search)
     app.command(report)
     for group, functions in (
-        (searching, (extract, web)),
-        (training, (train, test, verify, studies)),
+        (searching, (crops, extract, web)),
+        (training, (annotate, verify, train, test, studies)),
         (weights, (models, fetch, convert, export)),
     ):
         for function in functions:

@@ -19,15 +19,16 @@ def verify(
     workers: int | None = None,
     cfg_options: CfgOptions = None,
 ) -> int:
-    """Check a data set: missing and undecodable images, suspicious captions, counts per split.
+    """Check a data set: missing and undecodable images, suspicious captions, counts per split, batches of a training.
 
     For example:
 
         mmtbps verify CUHKPEDES data/cuhk_pedes
         mmtbps verify my_config.py
+        mmtbps verify captions.csv
 
     Args:
-        source: Config file or its name; or class of the data set, such as CUHKPEDES.
+        source: Config file or its name; a table of your own; or class of the data set, such as CUHKPEDES.
         data_root: Folder of the data set, if a class is given.
         json: Write the reports to this file.
         workers: Threads that decode images (default: by the number of CPUs).
@@ -39,16 +40,32 @@ def verify(
     from mmtbps.core.files import write_atomically
     from mmtbps.core.json_text import format_json
     from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
+    from mmtbps.engine.own_data import apply_own_data
 
+    cfg = _config(source, data_root, cfg_options)
+    notes = apply_own_data(cfg)
     try:
-        datasets = datasets_of_config(_config(source, data_root, cfg_options))
+        datasets = datasets_of_config(cfg)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{source}: {error} Arguments of a class are given by --cfg-options key=value.') from error
     reports = [verify_dataset(dataset, workers) for dataset in datasets]
     print('\n'.join(format_report(report) for report in reports))
+    broken = any(report['broken'] for report in reports)
+    if not broken and {'train_dataloader', 'train_cfg'} <= set(cfg):
+        print('\n'.join([*notes, *_batches(cfg)]))
     if json:
         write_atomically(json, format_json(reports).encode())
-    return int(any(report['broken'] for report in reports))
+    return int(broken)
+
+
+def _batches(cfg: 'Config') -> list[str]:
+    """Sentences on the batches that a training would draw."""
+    from mmtbps.engine.loaders import check_batch_size, describe_batches
+    from mmtbps.engine.own_data import derive_numbers
+
+    told = derive_numbers(cfg)
+    check_batch_size(cfg)
+    return [*told, describe_batches(cfg)]
 
 
 def _config(source: str, data_root: str | None, cfg_options: list[str] | None) -> 'Config':
@@ -63,6 +80,9 @@ def _config(source: str, data_root: str | None, cfg_options: list[str] | None) -
     if data_root is not None:
         cfg = config_of_class(source, data_root)
         cfg.merge_from_dict({f'test_dataloader.dataset.{key}': value for key, value in pairs(cfg_options).items()})
+    elif source.endswith(('.csv', '.jsonl')):
+        cfg = config_of('own-data_tiny', None)
+        cfg.own_data = dict(table=source, **pairs(cfg_options))
     elif Path(source).is_file() or '::' in source or is_model(source):
         cfg = config_of(source, cfg_options)
     else:

@@ -1,9 +1,14 @@
 """Batches of a training: their size is said once, and there is at least one."""
 
+import copy
+
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-__all__ = ['check_batch_size', 'require_batches']
+from mmtbps.datasets.joining import leaf_configs
+from mmtbps.registry import DATA_SAMPLERS, DATASETS
+
+__all__ = ['check_batch_size', 'describe_batches', 'require_batches']
 
 
 def check_batch_size(cfg: Config) -> None:
@@ -48,3 +53,30 @@ def require_batches(runner: Runner) -> None:
             f'train_dataloader.batch_size={size}{why}. Take a smaller batch_size (and sampler.batch_size), or '
             'drop_last=False.'
         )
+
+
+def describe_batches(cfg: Config) -> str:
+    """Say which batches a training of one process would draw, without loading an image.
+
+    Args:
+        cfg: A complete config.
+
+    Returns:
+        A sentence.
+
+    Raises:
+        ValueError: If the sampler cannot draw a batch from the training set, or an epoch has none.
+    """
+    loader = cfg.train_dataloader
+    config = copy.deepcopy(loader.dataset)
+    for leaf in leaf_configs(config):
+        # A tokenizer may want files of its own.
+        leaf.update(pipeline=[], tokenizer=dict(type='WordTokenizer'))
+    dataset = DATASETS.build(config)
+    drawn = len(DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=dataset)))
+    size = loader.batch_size
+    batches = drawn // size if loader.get('drop_last') else -(-drawn // size)
+    if not batches:
+        raise ValueError(f'An epoch has no batch: {len(dataset)} training pairs, batch_size={size} and drop_last=True.')
+    epochs = cfg.train_cfg.get('max_epochs')
+    return f'Training: {batches:,} batches of {size} pairs an epoch' + (f', {epochs} epochs.' if epochs else '.')

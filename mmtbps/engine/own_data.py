@@ -60,9 +60,7 @@ def _files(given: dict[str, Any]) -> dict[str, Any]:
     table = Path(given.pop('table', ''))
     if not table.is_file():
         raise FileNotFoundError(f'There is no table {table} (own_data, --data): a CSV or JSONL of images and captions.')
-    images = given.pop('images', None)
-    beside = table.parent / 'imgs'
-    folder = Path(images) if images else beside if beside.is_dir() else table.parent
+    folder = _images_of(table, given.pop('images', None))
     numbers = {key: given.pop(key, None) for key in ('num_val_ids', 'num_test_ids')}
     files = dict(
         type='PersonCaptions',
@@ -77,6 +75,16 @@ def _files(given: dict[str, Any]) -> dict[str, Any]:
         share = max(2, round(persons / 10)) if persons >= _FEWEST_PERSONS else 0
         numbers = {key: share if number is None else number for key, number in numbers.items()}
     return files | {key: number for key, number in numbers.items() if number}
+
+
+def _images_of(table: Path, images: str | None) -> Path:
+    """The folder of the images: as told, or ``imgs`` beside the table, or the table's own."""
+    if images is not None:
+        if not Path(images).is_dir():
+            raise FileNotFoundError(f'There is no folder {images} (own_data.images, --images).')
+        return Path(images)
+    beside = table.parent / 'imgs'
+    return beside if beside.is_dir() else table.parent
 
 
 def _dataset(files: Mapping[str, Any]) -> PersonCaptions:
