@@ -201,13 +201,13 @@ class Galleries:
         lines = [f'{found} {told}', *filter(None, [query.described()]), *notes]
         return Answer('\n'.join(lines), [make_hit(result) for result in results], shown)
 
-    def example_filter(self, name: str) -> str:
+    def example_filter(self, name: str = '') -> str:
         """Make a filter of a gallery's own fields, to show how one is written; empty if it has none.
 
         Args:
-            name: Name of the gallery.
+            name: Name of the gallery. Defaults to the first one.
         """
-        images = self.searchers[name].gallery.store.images
+        images = self._searcher(Query(gallery=name)).gallery.store.images
         metadata = images[len(images) // 2].metadata
         parts = [
             f'{field} {"=" if number_of(value) is None else ">="} {written(value)}'

@@ -18,9 +18,13 @@ from ..answer_files import format_table, write_archive
 from ..results import SearchResult
 from .galleries import Galleries
 from .hits import Answer, show_path
-from .queries import IMAGES, Query
+from .queries import IMAGES, Query, number_or_as_is
 
 __all__ = ['Asker', 'tell']
+
+
+_SAME_QUERY, _SAME_ANSWER = [gr.skip()] * 6, [gr.skip()] * 5
+"""For sentence and options, and for what :func:`_show` returns, to stay as they are."""
 
 
 @dataclass
@@ -57,15 +61,27 @@ class Asker:
         query = _query(sentence, *options)
         return _show(query.gallery, self.galleries.ask(query), query.link)
 
-    def image(self, shown: Shown, name: str, rerank: str, topk: float, where: str | None, least: float | None,
-              event: gr.SelectData) -> list:  # fmt: skip
+    def image(
+        self,
+        shown: Shown,
+        _: str,
+        rerank: str,
+        topk: float,
+        where: str | None,
+        least: str | None,
+        event: gr.SelectData,
+    ) -> list:
         """Search with the clicked image, given as its position among those that this visitor was shown."""
-        if not isinstance(event.index, int) or not 0 <= event.index < len(shown.paths):
+        name, place = shown.gallery, event.index
+        if not isinstance(place, int) or not 0 <= place < len(shown.paths):
             return _show(name, Answer('Search again, then click an image.', failed=True))
-        answer = self.galleries.by_image(
-            shown.gallery, shown.paths[event.index], int(topk), rerank or None, where or '', least
+        query = _query('', name, rerank, topk, where, least)
+        return _show(
+            name,
+            self.galleries.by_image(
+                name, shown.paths[place], query.images, query.rerank, query.where, query.least_score
+            ),
         )
-        return _show(shown.gallery, answer)
 
     def upload(self, file: str | None, *options: Any) -> list:
         """Search with an uploaded image."""
@@ -80,16 +96,19 @@ class Asker:
 
     def open(self, link: str | None) -> list:
         """Ask what the address says that the page was opened with: values of sentence and options, and the answer."""
-        if not link or (query := _of_link(link)) == Query():
-            return [gr.skip()] * 11
-        if isinstance(query, Answer):
-            return [*[gr.skip()] * 6, *_show('', query)]
-        answer = self.galleries.ask(query)
+        try:
+            query = Query.from_link(link or '')
+            query.check(list(self.galleries.searchers))
+        except ValueError as error:
+            return [*_SAME_QUERY, *_show('', Answer(str(error), failed=True))]
+        if query == Query():
+            return [*_SAME_QUERY, *_SAME_ANSWER]
         name = query.gallery or next(iter(self.galleries.searchers))
-        # What is not taken is not chosen either; a wrong sentence or filter can be mended where it stands.
-        options = [gr.skip()] * 3 if answer.failed else [name, query.rerank, query.images]
-        least = gr.skip() if answer.failed else query.least_score
-        return [query.sentence, *options, query.where, least, *_show(name, answer, query.link)]
+        least = '' if query.least_score is None else f'{query.least_score:g}'
+        asked = [query.sentence, name, query.rerank, query.images, query.where, least]
+        if not query.sentence:
+            return [*asked, *_SAME_ANSWER]
+        return [*asked, *_show(name, self.galleries.ask(query), query.link)]
 
     def example(self, name: str) -> Any:
         """Show how a filter is written for a gallery."""
@@ -135,15 +154,9 @@ class Asker:
         return dict(message=answer.message, results=[_describe(result) for result in answer.results])
 
 
-def _query(sentence: str | None, name: str, rerank: str, topk: float, where: str | None, least: float | None) -> Query:
-    return Query(sentence or '', name, int(topk), where or '', least, rerank or '')
-
-
-def _of_link(link: str) -> Query | Answer:
-    try:
-        return Query.from_link(link)
-    except ValueError as error:
-        return Answer(str(error), failed=True)
+def _query(sentence: str | None, name: str, rerank: str, topk: float, where: str | None, least: str | None) -> Query:
+    bound = number_or_as_is(least) if least and not least.isspace() else None
+    return Query(sentence or '', name, int(topk), where or '', bound, rerank or '')
 
 
 def _describe(result: SearchResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -26,7 +27,31 @@ _HELLO = Answer('Type a sentence and press Enter, or click an example.')
 _VISITORS = 200
 """Visitors whose last answer is kept, 0.1 MB each; Gradio's 10,000 look like a leak. Others search again."""
 
-Components = list[Any]
+
+@dataclass(frozen=True)
+class _Away:
+    """A row of buttons for what can be taken away: link, table, archive; and what holds the file just made."""
+
+    row: gr.Row
+    link: gr.Button
+    table: gr.Button
+    archive: gr.Button
+    file: gr.DownloadButton
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a visitor types, chooses, presses and sees."""
+
+    sentence: gr.Textbox
+    search: gr.Button
+    image: gr.UploadButton
+    example: gr.Dataset
+    options: list[Any]
+    files: gr.UploadButton
+    message: gr.HTML
+    away: _Away
+    found: gr.Gallery
 
 
 def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
@@ -48,43 +73,21 @@ def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
                     label='Who are you looking for?', lines=1, max_lines=6, autofocus=True, elem_id='sentence'
                 )
                 search, image = _buttons(galleries.limits)
+                name = _index(list(galleries.searchers))
                 example = gr.Dataset(
                     label='Examples', components=[sentence], samples=[[text] for text in examples],
                     visible=bool(examples), elem_id='examples',
                 )  # fmt: skip
                 with gr.Accordion('Filter and options', open=False, elem_id='options'):
-                    options = _options(galleries)
-                    files = _upload(galleries.limits)
+                    options, files = [name, *_options(galleries)], _upload(galleries.limits)
             with gr.Column(scale=5, min_width=320):
                 message = gr.HTML(tell(_HELLO), elem_id='message')
-                row, link, table, archive, file = _take_away()
+                away = _take_away()
                 found = _found()
+        parts = _Parts(sentence, search, image, example, options, files, message, away, found)
         ask = Asker(galleries)
-        shared: dict[str, Any] = dict(
-            outputs=[message, found, row, link, ask.shown], show_progress='minimal', api_visibility='private'
-        )
-        name, *_, where, least = options
-        asked = [sentence, *options]
-        typed: dict[str, Any] = dict(fn=ask.sentence, inputs=asked, **shared)
-        chosen = example.click(lambda row: row[0], example, sentence, api_visibility='private')
-        answered = [
-            search.click(**typed),
-            sentence.submit(**typed),
-            where.submit(**typed),
-            least.submit(**typed),
-            chosen.then(**typed),
-            found.select(ask.image, [ask.shown, *options], **shared),
-            image.upload(ask.upload, [image, *options], **shared),
-            files.upload(ask.add, [files, name], **shared),
-            _opened(page, ask, asked, shared),
-        ]
-        for event in answered:
-            event.then(None, message, js=LOOK, api_visibility='private')
-        name.change(ask.example, name, where, show_progress='hidden', api_visibility='private')
-        link.click(None, outputs=link, js=COPY_LINK, api_visibility='private')
-        for button, write in ((table, ask.table), (archive, ask.archive)):
-            written = button.click(write, ask.shown, file, show_progress='hidden', api_visibility='private')
-            written.then(None, file, js=FETCH, api_visibility='private')
+        _connect_queries(page, parts, ask)
+        _connect_files(away, ask)
         gr.api(ask.search, api_name='search', api_description=inspect.getdoc(ask.search))
     return page
 
@@ -112,16 +115,44 @@ def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
     )
 
 
-def _opened(page: gr.Blocks, ask: Asker, asked: Components, shared: dict[str, Any]) -> Any:
-    """Ask what the address says that the page is opened with; the browser tells it."""
-    address = gr.Textbox(visible=False)
-    changed = {**shared, 'outputs': [*asked, *shared['outputs']], 'show_progress': 'hidden'}
-    return page.load(ask.open, address, js='() => [location.search]', **changed)
+def _connect_queries(page: gr.Blocks, parts: _Parts, ask: Asker) -> None:
+    """Let everything that asks lead to an answer, and the answer to its address."""
+    outputs = [parts.message, parts.found, parts.away.row, parts.away.link, ask.shown]
+    shared: dict[str, Any] = dict(outputs=outputs, show_progress='minimal', api_visibility='private')
+    name, *_, where, least = parts.options
+    asked = [parts.sentence, *parts.options]
+    typed: dict[str, Any] = dict(fn=ask.sentence, inputs=asked, **shared)
+    chosen = parts.example.click(lambda row: row[0], parts.example, parts.sentence, api_visibility='private')
+    answered = [
+        parts.search.click(**typed),
+        parts.sentence.submit(**typed),
+        where.submit(**typed),
+        least.submit(**typed),
+        chosen.then(**typed),
+        parts.found.select(ask.image, [ask.shown, *parts.options], **shared),
+        parts.image.upload(ask.upload, [parts.image, *parts.options], **shared),
+        parts.files.upload(ask.add, [parts.files, name], **shared),
+        page.load(
+            ask.open, gr.Textbox(visible=False), [*asked, *outputs], js='() => [location.search]',
+            show_progress='hidden', api_visibility='private',
+        ),
+    ]  # fmt: skip
+    for event in answered:
+        event.then(None, parts.message, js=LOOK, api_visibility='private')
+    name.change(ask.example, name, where, show_progress='hidden', api_visibility='private')
+
+
+def _connect_files(away: _Away, ask: Asker) -> None:
+    """Let the buttons of what can be taken away do so: a file is written when it is asked for."""
+    away.link.click(None, outputs=away.link, js=COPY_LINK, api_visibility='private')
+    for button, write in ((away.table, ask.table), (away.archive, ask.archive)):
+        written = button.click(write, ask.shown, away.file, show_progress='hidden', api_visibility='private')
+        written.then(None, away.file, js=FETCH, api_visibility='private')
 
 
 def _buttons(limits: UploadLimits | None) -> tuple[gr.Button, gr.UploadButton]:
     """Buttons to search with the sentence, and with an image of one's own; the latter invisible without uploads."""
-    with gr.Row(elem_id='ask'):
+    with gr.Row(equal_height=True, elem_id='ask'):
         return (
             gr.Button('Search', variant='primary', min_width=0, elem_id='search'),
             gr.UploadButton(
@@ -131,19 +162,24 @@ def _buttons(limits: UploadLimits | None) -> tuple[gr.Button, gr.UploadButton]:
         )  # fmt: skip
 
 
-def _options(galleries: Galleries) -> Components:
-    """Choice of the gallery (invisible if there is only one), re-ranker, number of images, filter and least score."""
-    names = list(galleries.searchers)
+def _index(names: list[str]) -> gr.Dropdown:
+    """Choice of the gallery; invisible if there is only one."""
+    return gr.Dropdown(names, value=names[0], label='Gallery', visible=len(names) > 1, elem_id='index')
+
+
+def _options(galleries: Galleries) -> list[Any]:
+    """Choice of re-ranker, number of images, filter and least score."""
     kinds = [('none: by similarity', ''), *((kind, kind) for kind in sorted(RERANKERS.module_dict))]
-    name = gr.Dropdown(names, value=names[0], label='Gallery', visible=len(names) > 1, elem_id='index')
     where = gr.Textbox(
-        label='Filter: conditions with commas between them', placeholder=galleries.example_filter(names[0]),
-        lines=1, max_lines=3, elem_id='where',
+        label='Filter: conditions with commas between them', placeholder=galleries.example_filter(), lines=1, max_lines=3, elem_id='where',
     )  # fmt: skip
-    least = gr.Number(label='Least score: cosine of an image', minimum=-1, maximum=1, step=0.05, elem_id='least')
+    # Gradio's field for numbers sends 0 when it is empty.
+    least = gr.Textbox(
+        label='Least score (cosine of an image), -1 to 1', placeholder='none', lines=1, max_lines=1, elem_id='least'
+    )
     topk = gr.Slider(1, MOST_IMAGES, value=IMAGES, step=1, label='Images', elem_id='topk')
     rerank = gr.Dropdown(kinds, value='', label='Re-ranking', elem_id='rerank')
-    return [name, rerank, topk, where, least]
+    return [rerank, topk, where, least]
 
 
 def _upload(limits: UploadLimits | None) -> gr.UploadButton:
@@ -155,13 +191,13 @@ def _upload(limits: UploadLimits | None) -> gr.UploadButton:
     )  # fmt: skip
 
 
-def _take_away() -> tuple[gr.Row, gr.Button, gr.Button, gr.Button, gr.DownloadButton]:
-    """Row of what can be taken away, its buttons for link, table and archive, and what holds the file just made."""
+def _take_away() -> _Away:
+    """What can be taken away; invisible until there is something."""
     with gr.Row(visible=False, elem_id='take') as row:
         link = gr.Button('Copy link', size='sm', elem_id='link')
         table = gr.Button('Table (CSV)', size='sm', elem_id='table')
         archive = gr.Button('Images (ZIP)', size='sm', elem_id='archive')
-    return row, link, table, archive, gr.DownloadButton(visible=False)
+    return _Away(row, link, table, archive, gr.DownloadButton(visible=False))
 
 
 def _found() -> gr.Gallery:

@@ -6,9 +6,11 @@ from math import isfinite
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from mmtbps.registry import RERANKERS
+
 from ..filters import parse_where, split_where
 
-__all__ = ['IMAGES', 'MAX_SENTENCE', 'MOST_IMAGES', 'Query']
+__all__ = ['IMAGES', 'MAX_SENTENCE', 'MOST_IMAGES', 'Query', 'number_or_as_is']
 
 MAX_SENTENCE = 1000
 """Longest sentence in characters: the longest of CUHK-PEDES has some 600, and models truncate at some hundred words."""
@@ -48,7 +50,7 @@ class Query:
             link: What follows the address, from the question mark on.
 
         Raises:
-            ValueError: If a parameter cannot be what it should be; the message is for the visitor.
+            ValueError: If it is too long; the message is for the visitor.
         """
         if len(link) > _LONGEST_LINK:
             raise ValueError(f'The link has {len(link)} characters; shorten it to at most {_LONGEST_LINK}.')
@@ -59,7 +61,7 @@ class Query:
         read: dict[str, Any] = {one.name: given[one.name] for one in fields(cls) if one.name in given}
         for name, kind in (('images', int), ('least_score', float)):
             if name in read:
-                read[name] = _number(name, read[name], kind)
+                read[name] = number_or_as_is(read[name], kind)
         return cls(**read)
 
     @property
@@ -87,6 +89,9 @@ class Query:
         for name in ('sentence', 'gallery', 'where', 'rerank'):
             if not isinstance(value := getattr(self, name), str):
                 raise ValueError(f'{name} must be text, got {value!r:.80}.')
+        if self.rerank and self.rerank not in RERANKERS.module_dict:
+            known = ', '.join(sorted(RERANKERS.module_dict))
+            raise ValueError(f'rerank must be one of {known}, or nothing, got {self.rerank!r:.80}.')
         if self.gallery and self.gallery not in galleries:
             raise ValueError(f'gallery must be one of {", ".join(galleries)}, got {self.gallery!r:.80}.')
         if not (_is_number(self.images) and self.images == int(self.images) and 1 <= self.images <= MOST_IMAGES):
@@ -109,8 +114,14 @@ def _is_number(value: Any) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and isfinite(value))
 
 
-def _number(name: str, text: str, kind: type) -> Any:
+def number_or_as_is(text: str, kind: type = float) -> Any:
+    """Read what a visitor typed as a number; what is none stays as it is, for :meth:`Query.check` to name it.
+
+    Args:
+        text: The text.
+        kind: What to read. Defaults to ``float``.
+    """
     try:
         return kind(text)
-    except ValueError as error:
-        raise ValueError(f'{name} must be a {"whole " if kind is int else ""}number, got {text!r:.80}.') from error
+    except ValueError:
+        return text

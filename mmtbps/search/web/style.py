@@ -6,11 +6,12 @@ __all__ = ['COPY_LINK', 'FETCH', 'LOOK', 'STYLE']
 # Pedestrians are tall and narrow: as many columns as fit on the screen, captions below, no inner scroll bar. On a
 # telephone an answer takes the place of introduction and examples, so that its first row is seen without scrolling.
 STYLE = """
+.dark {color-scheme: dark}
 .gradio-container {max-width: 1280px !important; margin: 0 auto !important}
 .gradio-container > .main {max-width: none !important; padding: 16px min(32px, 4vw) !important}
 #ask button {white-space: nowrap}
 #image {font-size: var(--text-md); font-weight: 500}
-#message {padding: 0 !important}
+#message, #message .html-container {padding: 0 !important}
 #message .told {display: flex; gap: 14px; align-items: center; padding: 10px 14px; overflow-wrap: anywhere;
     white-space: pre-line; border-left: 4px solid var(--primary-500); background: var(--background-fill-secondary);
     color: var(--body-text-color)}
@@ -18,7 +19,7 @@ STYLE = """
 #message img {height: 120px; margin: 0}
 #take {gap: 8px}
 #take button {min-width: 0; flex: 1 1 0}
-#found {border-width: 0 !important}
+#found {border-width: 0 !important; overflow: visible !important; background: none !important; min-height: 0 !important}
 #found .empty {visibility: hidden}
 #found .grid-wrap {max-height: none; overflow: visible; padding: 0}
 #found .grid-container {grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); padding: 0}
