@@ -15,6 +15,7 @@ from mmtbps.core.files import write_atomically
 from mmtbps.core.text import printable
 
 from ..answer_files import format_table, write_archive
+from ..facts import comparable
 from ..results import SearchResult
 from .galleries import Galleries
 from .hits import Answer, show_path
@@ -146,7 +147,7 @@ class Asker:
             rerank: Type of a re-ranker, such as `NeighborJaccard`; none if empty.
 
         Returns:
-            A message and the results, best first, each with rank, score, cosine, path and metadata.
+            A message and the results, best first, each with rank, score, cosine, file and metadata.
         """
         answer = self.galleries.ask(Query(sentence, gallery, images, where, least_score, rerank))
         if answer.failed:
@@ -160,14 +161,18 @@ def _query(sentence: str | None, name: str, rerank: str, topk: float, where: str
 
 
 def _describe(result: SearchResult) -> dict[str, Any]:
-    """A result for a program, which learns no path of this machine."""
+    """A result for a program, which learns no path of this machine.
+
+    Gradio and its clients take an object with a ``path`` for a file to fetch, so that nothing is called so; and values
+    are texts and numbers alone, since an object in a stranger's gallery could ask the server for a file.
+    """
     metadata = {
-        printable(name): printable(value) if isinstance(value, str) else value
+        'metadata path' if name == 'path' else printable(name): printable(value) if isinstance(value, str) else value
         for name, value in result.metadata.items()
+        if comparable(value)
     }
-    return dict(
-        rank=result.rank, score=result.score, cosine=result.cosine, path=printable(show_path(result)), metadata=metadata
-    )
+    file = printable(show_path(result))
+    return dict(rank=result.rank, score=result.score, cosine=result.cosine, file=file, metadata=metadata)
 
 
 def _new_file(name: str) -> Path:

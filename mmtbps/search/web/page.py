@@ -171,7 +171,8 @@ def _options(galleries: Galleries) -> list[Any]:
     """Choice of re-ranker, number of images, filter and least score."""
     kinds = [('none: by similarity', ''), *((kind, kind) for kind in sorted(RERANKERS.module_dict))]
     where = gr.Textbox(
-        label='Filter: conditions with commas between them', placeholder=galleries.example_filter(), lines=1, max_lines=3, elem_id='where',
+        label='Filter: conditions with commas between them', placeholder=galleries.example_filter(),
+        lines=1, max_lines=3, elem_id='where',
     )  # fmt: skip
     # Gradio's field for numbers sends 0 when it is empty.
     least = gr.Textbox(
