@@ -72,6 +72,9 @@ class Page:
         read = "return [...document.querySelectorAll('#found .caption-label')].map(label => label.innerText)"
         return self.driver.execute_script(read)
 
+    def is_seen(self, selector):
+        return any(one.is_displayed() for one in self.driver.find_elements('css selector', selector))
+
     def upload(self, *files, button='upload'):
         field = self.one(f'input[type=file]:has(+ #{button})')
         field.send_keys('\n'.join(str(file) for file in files))

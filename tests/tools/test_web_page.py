@@ -95,7 +95,9 @@ def test_enter_searches_with_the_sentence_and_with_the_filter(page, answers):
     page.one('#sentence textarea').send_keys(f'a man{ENTER}')
     page.message('The best 12 of 12 images for: a man')
     assert page.captions() == shown(answers.ask(Query('a man')))
-    assert re.fullmatch(r'1 · \d\.\d{3}\np\d_t\d+\.png\nperson \d\nfolder cam\d\ncamera cam\d', page.captions()[0])
+    assert re.fullmatch(
+        r'1 · \d\.\d{3}\np\d_t\d+\.png\nperson \d\nfolder cam\d\ncamera cam\d\ntime \d+', page.captions()[0]
+    )
     page.one('#options button').click()
     where = page.one('#where textarea')
     assert where.get_attribute('placeholder') == answers.example_filter('all') == 'camera = cam1, person_id >= 2'
@@ -105,7 +107,7 @@ def test_enter_searches_with_the_sentence_and_with_the_filter(page, answers):
     page.one('#least input').send_keys(f'0.999{ENTER}')
     page.message('No image was found for: a man\nfilter camera = cam2, time >= 10 · least score 0.999')
     assert not page.captions()
-    assert not page.one('#table').is_displayed()
+    assert not page.is_seen('#table')
     where.send_keys(f', nonsense{ENTER}')
     page.message("'nonsense' is not a condition; write one such as 'camera = c1'")
     page.shoot('filter')
@@ -173,7 +175,8 @@ def test_an_uploaded_image_is_searched_with(page, folder, tmp_path):
     page.message('The best 12 of 12 images like your image p2_t10.png')
     assert page.captions()[0].startswith('1 · 1.000\np2_t10.png')
     assert page.one('#message img').get_attribute('src').startswith('data:image/png')
-    assert not page.one('#link').is_displayed()
+    assert page.is_seen('#table')
+    assert not page.is_seen('#link')
     assert not (folder / 'all' / 'uploads').exists()
     (tmp_path / 'text.png').write_text('none', encoding='utf-8')
     page.upload(tmp_path / 'text.png', button='image')
@@ -191,13 +194,23 @@ def test_a_phone_shows_the_first_row_without_scrolling(page):
     page.one('#sentence textarea').send_keys(f'a man in a red coat and a hat{ENTER}')
     page.message('The best')
     page.until(page.captions, 'the captions')
-    page.until(lambda: not page.one('#examples').is_displayed(), 'the room of the examples')
+    page.until(lambda: not page.is_seen('#examples'), 'the room of the examples')
     read = """return [scrollY, document.documentElement.scrollWidth,
         ...[...document.querySelectorAll('#found button')]
             .slice(0, 3).map(one => one.getBoundingClientRect().bottom)]"""
-    scrolled, width, *bottoms = page.driver.execute_script(read)
+    seen = [page.driver.execute_script(read)]
     page.shoot('phone')
+    page.driver.find_elements('css selector', '#found button')[1].click()
+    page.message('The best 12 of 12 images like')
+    page.until(lambda: page.captions()[0].startswith('1 · 1.000'), 'the clicked image')
+    seen.append(page.driver.execute_script(read))
+    page.shoot('phone_like')
     view(page, 1400, 1000)
+    for scrolled, width, *bottoms in seen:
+        assert_first_row_is_seen(scrolled, width, bottoms)
+
+
+def assert_first_row_is_seen(scrolled, width, bottoms):
     assert scrolled == 0
     assert width <= 390
     assert len(set(bottoms)) == 1

@@ -32,9 +32,10 @@ STYLE = """
 button:focus-visible, [role=button]:focus-visible, input:focus-visible, textarea:focus-visible
     {outline: 2px solid var(--primary-500) !important; outline-offset: 2px}
 @media (max-width: 640px) {
-    .column:has(#message .told.found) #introduction p {display: none}
+    .column:has(#message .told.found) #introduction {display: none}
     .column:has(#message .told.found) #examples {display: none}
-    #message img {height: 80px}
+    .column {gap: 10px}
+    #message img {height: 64px}
 }
 """
 
