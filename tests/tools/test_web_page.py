@@ -272,7 +272,7 @@ def test_programs_ask_as_the_documentation_says(address, answers, capsys):
     (snippet,) = re.findall(r'```python\n(.*?gradio_client.*?)```', DOCS, re.DOTALL)
     place = {}
     exec(snippet.replace('http://127.0.0.1:7860/', address), place)
-    expected = answers.ask(Query('a woman in a red coat', images=5, where='time >= 10', least_score=-0.5))
+    expected = answers.ask(Query('a woman in a red coat', images=5, where='person_id >= 2', least_score=-0.5))
     assert place['answer']['message'] == expected.message
     found = place['answer']['results']
     assert found

@@ -175,9 +175,7 @@ def _options(galleries: Galleries) -> list[Any]:
         lines=1, max_lines=3, elem_id='where',
     )  # fmt: skip
     # Gradio's field for numbers sends 0 when it is empty.
-    least = gr.Textbox(
-        label='Least score (cosine of an image), -1 to 1', placeholder='none', lines=1, max_lines=1, elem_id='least'
-    )
+    least = gr.Textbox(label='Least score, -1 to 1', placeholder='none', lines=1, max_lines=1, elem_id='least')
     topk = gr.Slider(1, MOST_IMAGES, value=IMAGES, step=1, label='Images', elem_id='topk')
     rerank = gr.Dropdown(kinds, value='', label='Re-ranking', elem_id='rerank')
     return [rerank, topk, where, least]
