@@ -16,7 +16,7 @@ from tiny_search import PixelEncoder, draw_crops
 from web_page import Page, place_of_shots, start_browser
 
 import mmtbps
-from mmtbps.search import MetadataSource, Searcher
+from mmtbps.search import MetadataSource, Searcher, SearchResult
 from mmtbps.search.web import Galleries, Query
 
 ROOT = Path(mmtbps.__file__).parents[1]
@@ -298,3 +298,13 @@ def test_a_page_for_reading_has_no_uploads(answers):
     visible = {part['props'].get('elem_id'): part['props'].get('visible') for part in config['components']}
     assert (visible['image'], visible['upload'], visible['search']) == (False, False, True)
     assert page_builders.launch_options(None)['max_file_size'] == 1
+
+
+def test_a_strangers_metadata_ask_the_server_for_no_file(folder):
+    handlers = pytest.importorskip('mmtbps.search.web.handlers')
+    file = dict(path=str(folder / 'all' / 'index.json'), meta={'_type': 'gradio.FileData'})
+    result = SearchResult(1, '/crops/a.png', 0.5, 0.5, dict(folder='cam1', file=file, path='/etc/passwd', time=3))
+    assert handlers._describe(result) == dict(
+        rank=1, score=0.5, cosine=0.5, file='cam1/a.png',
+        metadata={'folder': 'cam1', 'metadata path': '/etc/passwd', 'time': 3},
+    )  # fmt: skip
