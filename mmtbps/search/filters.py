@@ -9,7 +9,7 @@ from typing import Any
 
 from .facts import comparable, number_of, number_or_text, written
 
-__all__ = ['Condition', 'WhereLike', 'milvus_metadata', 'parse_where']
+__all__ = ['Condition', 'WhereLike', 'milvus_metadata', 'parse_where', 'split_where']
 
 WhereLike = str | Sequence[str] | Mapping[str, Any]
 """``'camera = c1'``, several of these, or a mapping of fields to values (a list of values: any of them)."""
@@ -23,6 +23,8 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 _SIGNS = ('=', '!=', *_ORDERS, 'in')
 # What Milvus is asked for; a JSON field holds 64 KB.
 _LONGEST_TEXT, _LONGEST_LIST, _LARGEST_NUMBER = 256, 100, 2**53
+_PART = re.compile(r'(?:"[^"]*"|[^,])+')
+_QUOTED = re.compile(r'(\s*\w+\s*(?:==|!=|<=|>=|=|<|>)\s?)"([^"]*)"')
 _TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
 
 
@@ -176,6 +178,24 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
     if not all(isinstance(text, str) for text in texts):
         raise TypeError(f"where must be a condition such as 'camera = c1', or several, got {where!r:.80}.")
     return tuple(map(_parse, texts))
+
+
+def split_where(text: str) -> list[str]:
+    """Split conditions that stand in one line, with commas between them.
+
+    Args:
+        text: The conditions. Blanks around a comma are no part of a value; one that has a comma, or ends in a blank, is
+            written in double quotes.
+
+    Returns:
+        The conditions, for :func:`parse_where`, which checks them.
+
+    Example:
+        >>> split_where('camera = c1, owner != "Smith, John"')
+        ['camera = c1', 'owner != Smith, John']
+    """
+    parts = [part.strip() for part in _PART.findall(text)]
+    return [_QUOTED.sub(r'\1\2', part) if _QUOTED.fullmatch(part) else part for part in parts if part]
 
 
 def _equal(name: str, value: Any) -> Condition:

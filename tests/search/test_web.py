@@ -12,7 +12,7 @@ from tiny_search import WORDS, PixelEncoder
 
 from mmtbps.datasets import WordTokenizer
 from mmtbps.search import MetadataSource, Searcher
-from mmtbps.search.web import Galleries, UploadLimits, keep_upload
+from mmtbps.search.web import Galleries, Query, UploadLimits, keep_upload
 
 
 @pytest.fixture
@@ -65,8 +65,9 @@ def test_unknown_words_are_told_with_suggestions(searcher):
 
 
 def test_a_search_that_fails_is_told(searcher):
-    told = Galleries(dict(one=searcher)).by_sentence('one', 'a man', 3, 'Nobody')
-    assert (told.failed, told.message[:18]) == (True, 'The search failed:')
+    told = Galleries(dict(one=searcher)).ask(Query('a man', where='camra = 1'))
+    assert told.failed
+    assert told.message == "The search failed: No image of the gallery has the metadata 'camra'; there are: folder."
 
 
 def test_names_that_are_no_utf8_are_shown(searcher, tmp_path, picture):
@@ -77,7 +78,7 @@ def test_names_that_are_no_utf8_are_shown(searcher, tmp_path, picture):
     searcher.index([path], metadata=MetadataSource(pattern='(?P<person_id>[^/]+)[.]png'), num_workers=0, progress=False)
     (told,) = [Galleries(dict(one=searcher)).by_image('one', str(path), 1, None)]
     assert told.message.endswith('like \\xcd.png')
-    assert told.hits[0].caption.endswith('person \\xcd')
+    assert told.hits[0].caption == '1 · 1.000\n\\xcd.png\nperson \\xcd\nfolder \\xd0\\xd0'
     with pytest.raises(ValueError, match=r'The path .*xd0.xd0/g is no UTF-8; features can only be kept in a folder'):
         Searcher.load(tmp_path / 'index', encoder=PixelEncoder()).save(odd / 'g')
     shutil.copytree(tmp_path / 'index', odd / 'g')

@@ -30,6 +30,7 @@ from trained_search import COLOURS, describe, draw_person, draw_persons, write_t
 import mmtbps
 from mmtbps.registry import RERANKERS
 from mmtbps.search import MetadataSource, Searcher
+from mmtbps.search.web.hits import shorten
 
 pytest.importorskip('gradio', reason='the web page is not tested: install .[tests]')
 httpx = pytest.importorskip('httpx', reason='the web page is not tested: install .[tests]')
@@ -75,7 +76,12 @@ def look(picture):
 
 def caption(result):
     person = result.metadata.get('person_id')
-    return f'{result.rank} · {result.score:.3f}' + ('' if person is None else f'\nperson {person}')
+    told = [] if person is None else [f'person {person}']
+    return '\n'.join([f'{result.rank} · {result.score:.3f}', shorten(Path(result.path).name), *told, folder(result)])
+
+
+def folder(result):
+    return f'folder {result.metadata["folder"]}'
 
 
 def connect(address):
@@ -106,8 +112,10 @@ class Visitor:
         joined = self.client.post('/gradio_api/queue/join', json=body).raise_for_status().json()
         output = self.wait_for(joined['event_id'])
         seconds = time.perf_counter() - begin
-        told, found, _ = output['data']
-        message = re.fullmatch('<div class="told" role="status">(?:<img[^>]*>)?<span>(.*)</span></div>', told, re.S)
+        told, found, *_ = output['data']
+        message = re.fullmatch(
+            '<div class="told found" role="status" data-link="[^"]*">(?:<img[^>]*>)?<span>(.*)</span></div>', told, re.S
+        )
         assert message, f'the page says {told}'
         shown = [(self.look(one['image']['url']), one['caption']) for one in found['value']]
         return html.unescape(message[1]), shown, seconds
@@ -130,13 +138,13 @@ class Visitor:
         return self.looks[url]
 
     def search(self, gallery, sentence, rerank, topk, event=('search', 'click')):
-        answer = self.cause(event, [sentence, gallery, rerank, topk])
+        answer = self.cause(event, [sentence, gallery, rerank, topk, '', ''])
         return Done('sentence', gallery, sentence, rerank, topk, *answer)
 
     def click(self, searched, place):
         """Click one of the images that the last search has found."""
         choice = searched.gallery, searched.rerank, searched.topk
-        answer = self.cause(('found', 'select'), [None, *choice], dict(index=place, value=None))
+        answer = self.cause(('found', 'select'), [None, *choice, '', ''], dict(index=place, value=None))
         return Done('image', searched.gallery, searched.shown[place][0], *choice[1:], *answer)
 
     def add(self, gallery, paths):

@@ -4,12 +4,10 @@ import json
 import os
 import re
 import runpy
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -17,20 +15,12 @@ from urllib.request import urlopen
 
 import pytest
 from trained_search import describe, draw_person, draw_persons, write_trained_model
+from web_page import Page, place_of_shots, start_browser
 
 import mmtbps
 from mmtbps.search import MetadataSource, Searcher
 
-webdriver = pytest.importorskip('selenium.webdriver', reason='the web page is not tested: install .[tests]')
-pytest.importorskip('gradio', reason='the web page is not tested: install .[tests]')
-if not (shutil.which('chromium') and shutil.which('chromedriver')):
-    pytest.skip('the web page is not tested: apt-get install chromium chromium-driver', allow_module_level=True)
-
 ROOT = Path(mmtbps.__file__).parents[1]
-FLAGS = [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-dev-shm-usage',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync', '--window-size=1400,1000',
-]  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -74,67 +64,14 @@ def server(folder):
 
 @pytest.fixture(scope='module')
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which('chromium')
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability('goog:loggingPrefs', dict(performance='ALL'))
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which('chromedriver')))
-    driver.implicitly_wait(0)
+    driver = start_browser()
     yield driver
     driver.quit()
 
 
-class Page:
-    """What a person sees and does."""
-
-    def __init__(self, driver, address, shots):
-        self.driver, self.address, self.shots = driver, address, shots
-        driver.get(address)
-        self.message('Type a sentence')
-
-    def one(self, selector):
-        return self.until(lambda: self.driver.find_elements('css selector', selector), selector)[0]
-
-    def until(self, condition, what, seconds=30):
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, (
-                f'{what} not seen; the page says {self.driver.find_element("id", "message").text}'
-            )
-            time.sleep(0.05)
-        return found
-
-    def message(self, start):
-        read = "return document.querySelector('#message .told')?.innerText.trim() ?? ''"
-        return self.until(lambda: (text := self.driver.execute_script(read)).startswith(start) and text, start)
-
-    def type(self, sentence):
-        box = self.one('#sentence textarea')
-        box.clear()
-        box.send_keys(sentence)
-        self.one('#search').click()
-
-    def captions(self):
-        read = "return [...document.querySelectorAll('#found .caption-label')].map(label => label.innerText)"
-        return self.driver.execute_script(read)
-
-    def upload(self, *files):
-        field = self.one('input[type=file]')
-        field.send_keys('\n'.join(str(file) for file in files))
-
-    def shoot(self, name):
-        self.driver.save_screenshot(str(self.shots / f'{name}.png'))
-
-
 @pytest.fixture(scope='module')
 def shots(tmp_path_factory, request):
-    """Where screenshots land; the run says so."""
-    shots = Path(os.environ.get('MMTBPS_SCREENSHOTS') or tmp_path_factory.mktemp('screenshots'))
-    shots.mkdir(parents=True, exist_ok=True)
-    with request.config.pluginmanager.getplugin('capturemanager').global_and_fixture_disabled():
-        print(f'\nscreenshots of the web page: {shots}')
-    return shots
+    return place_of_shots(tmp_path_factory, request)
 
 
 @pytest.fixture
@@ -143,7 +80,7 @@ def page(browser, server, shots):
 
 
 def people(captions):
-    return [int(caption.split('person ')[1]) for caption in captions]
+    return [int(re.search(r'^person (\d)$', caption, re.MULTILINE)[1]) for caption in captions]
 
 
 def test_sentence_then_image(page):
@@ -190,7 +127,8 @@ def test_an_added_image_is_found(page, tmp_path):
     page.upload(new, tmp_path / 'text.png')
     told = page.message('1 added to all, which has 28 images now.')
     assert 'text.png is not an image of an accepted type' in told
-    assert page.captions() == ['added']
+    (caption,) = page.captions()
+    assert re.fullmatch(r'added\nnew_one-[0-9a-f…]+\.png', caption)
     page.shoot('added')
     page.type(describe('green', 'blue'))
     page.message('The best 12 of 28 images')

@@ -1,53 +1,24 @@
 """The galleries of the web page, and what it shows for a query."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-import cv2
 import numpy as np
 
 from mmtbps.core.text import printable
-from mmtbps.datasets.transforms import LoadPersonImage
 
+from ..facts import comparable, number_of, written
 from ..query_notes import note_on
 from ..results import SearchResult
 from ..searcher import Searcher
-from .uploads import UploadLimits, keep_upload
+from .hits import Answer, Hit, load_picture, make_hit, shorten, show_picture, to_show
+from .queries import MAX_SENTENCE, Query
+from .uploads import UploadLimits, keep_upload, read_upload
 
-__all__ = ['MAX_SENTENCE', 'Answer', 'Galleries', 'Hit']
-
-MAX_SENTENCE = 1000
-"""Longest sentence in characters: the longest of CUHK-PEDES has some 600, and models truncate at some hundred words."""
-
-_SHOWN_HEIGHT = 384
-
-
-@dataclass(frozen=True)
-class Hit:
-    """An image to show: its path in the gallery, its pixels (H, W, 3) uint8, RGB, and the text below it."""
-
-    path: str
-    picture: np.ndarray
-    caption: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the page shows after a query or an upload.
-
-    Args:
-        message: A message to the visitor, plain text.
-        hits: The images, best first. Defaults to none.
-        query: The query image, RGB. Defaults to None: the query was a sentence.
-        failed: Whether the message reports an error. Defaults to False.
-    """
-
-    message: str
-    hits: Sequence[Hit] = field(default_factory=list)
-    query: np.ndarray | None = None
-    failed: bool = False
+__all__ = ['Answer', 'Galleries', 'Hit']
 
 
 class Galleries:
@@ -113,49 +84,137 @@ class Galleries:
             limits,
         )
 
-    def by_sentence(self, name: str, sentence: str | None, topk: int, rerank: str | None) -> Answer:
-        """Search with a sentence.
+    def ask(self, query: Query) -> Answer:
+        """Search with a sentence, as the page, a link or a program gives it.
 
         Args:
-            name: Name of the gallery.
-            sentence: What the visitor typed.
-            topk: Number of images; a smaller gallery is shown completely.
-            rerank: Type of a re-ranker, or None.
+            query: The query.
         """
-        sentence = ' '.join((sentence or '').split())
+        try:
+            query.check(list(self.searchers))
+        except ValueError as error:
+            return Answer(str(error), failed=True)
+        sentence = ' '.join(query.sentence.split())
         if not any(letter.isalnum() for letter in sentence):
             return Answer('Describe the person first: clothes and their colours, hair, bags, shoes.', failed=True)
         if len(sentence) > MAX_SENTENCE:
             told = f'The sentence has {len(sentence)} characters; shorten it to at most {MAX_SENTENCE}.'
             return Answer(told, failed=True)
-        searcher = self.searchers[name]
+        searcher = self._searcher(query)
         notes = note_on(searcher.encoder, sentence)
         try:
-            with self._lock:
-                searcher.gallery.refresh()
-                results = searcher.search(sentence, min(topk, len(searcher)), rerank)
-        except (OSError, RuntimeError, ValueError) as error:
-            if not notes.unknown:
-                return Answer(f'The search failed: {error}', failed=True)
+            searcher.encoder.require_known_words([sentence])
+        except ValueError:
             known_none = ['The model knows none of these words; describe the person in plain English.', *notes.lines]
             return Answer('\n'.join(known_none), failed=True)
-        return Answer(
-            '\n'.join([f'{_count(results, searcher)} for: {sentence}', *notes.lines]), [_hit(one) for one in results]
-        )
+        return self._find(query, searcher.search, sentence, f'for: {sentence}', notes=notes.lines)
 
-    def by_image(self, name: str, path: str, topk: int, rerank: str | None) -> Answer:
-        """Search with an image of the gallery; see :meth:`by_sentence` for the arguments."""
-        searcher = self.searchers[name]
+    def by_sentence(self, name: str, sentence: str | None, topk: int, rerank: str | None) -> Answer:
+        """Search with a sentence and no filter.
+
+        Args:
+            name: Name of the gallery.
+            sentence: What the visitor typed.
+            topk: Number of images, 1 to 60; a smaller gallery is shown completely.
+            rerank: Type of a re-ranker, or None.
+        """
+        return self.ask(Query(sentence or '', name, topk, rerank=rerank or ''))
+
+    def by_image(
+        self,
+        name: str,
+        path: str,
+        topk: int,
+        rerank: str | None,
+        where: str = '',
+        least_score: float | None = None,
+    ) -> Answer:
+        """Search with an image of the gallery.
+
+        Args:
+            name: Name of the gallery.
+            path: The image's path in the gallery.
+            topk: Number of images, 1 to 60; a smaller gallery is shown completely.
+            rerank: Type of a re-ranker, or None.
+            where: See :class:`Query`. Defaults to no filter.
+            least_score: See :class:`Query`. Defaults to None.
+        """
+        query = Query('', name, topk, where, least_score, rerank or '')
+        try:
+            query.check(list(self.searchers))
+        except ValueError as error:
+            return Answer(str(error), failed=True)
+        searcher, file = self._searcher(query), printable(Path(path).name)
         if path not in searcher.gallery.store:
             return Answer('This image is not in the chosen gallery; search again.', failed=True)
         try:
+            shown = load_picture(path)
+        except OSError:
+            return Answer(f'The image {file} cannot be read any more.', failed=True)
+        return self._find(query, searcher.search_by_image, path, f'like {file}', shown)
+
+    def by_upload(self, query: Query, file: str | Path) -> Answer:
+        """Search with an uploaded image, which is checked as others are and kept nowhere.
+
+        Args:
+            query: The query; its sentence is not used.
+            file: The uploaded file.
+        """
+        if self.limits is None:
+            return Answer('Images cannot be uploaded to this page.', failed=True)
+        try:
+            query.check(list(self.searchers))
+            pixels = read_upload(file, self.limits)
+        except ValueError as error:
+            return Answer(str(error), failed=True)
+        told = f'like your image {printable(Path(file).name)}'
+        return self._find(query, self._searcher(query).search_by_image, pixels, told, to_show(pixels))
+
+    def _searcher(self, query: Query) -> Searcher:
+        return self.searchers[query.gallery or next(iter(self.searchers))]
+
+    def _find(
+        self,
+        query: Query,
+        search: Callable[..., list[SearchResult]],
+        asked: Any,
+        told: str,
+        shown: np.ndarray | None = None,
+        notes: Sequence[str] = (),
+    ) -> Answer:
+        """Search with all options of a query, and say what was asked and found."""
+        searcher = self._searcher(query)
+        try:
             with self._lock:
                 searcher.gallery.refresh()
-                results = searcher.search_by_image(path, topk=min(topk, len(searcher)), rerank=rerank)
-        except (OSError, RuntimeError, ValueError):
-            return Answer(f'The image {printable(Path(path).name)} cannot be read any more.', failed=True)
-        message = f'{_count(results, searcher)} like {printable(Path(path).name)}'
-        return Answer(message, [_hit(result) for result in results], _picture(path))
+                topk = min(int(query.images), len(searcher))
+                results = search(
+                    asked,
+                    topk=topk,
+                    rerank=query.rerank or None,
+                    min_score=query.least_score,
+                    where=query.conditions,
+                )
+        except (OSError, RuntimeError, ValueError) as error:
+            return Answer(f'The search failed: {printable(str(error))}', failed=True)
+        found = f'The best {len(results)} of {len(searcher)} images' if results else 'No image was found'
+        lines = [f'{found} {told}', *filter(None, [query.described()]), *notes]
+        return Answer('\n'.join(lines), [make_hit(result) for result in results], shown)
+
+    def example_filter(self, name: str = '') -> str:
+        """Make a filter of a gallery's own fields, to show how one is written; empty if it has none.
+
+        Args:
+            name: Name of the gallery. Defaults to the first one.
+        """
+        images = self._searcher(Query(gallery=name)).gallery.store.images
+        metadata = images[len(images) // 2].metadata
+        parts = [
+            f'{field} {"=" if number_of(value) is None else ">="} {written(value)}'
+            for field, value in sorted(metadata.items(), key=lambda item: item[0] == 'folder')
+            if field.isidentifier() and comparable(value) and _plain(written(value))
+        ]
+        return ', '.join(parts[:2])
 
     def add(self, name: str, files: Sequence[str | Path]) -> Answer:
         """Add uploaded files to a gallery; they are stored in the folder ``uploads`` of the gallery.
@@ -186,28 +245,10 @@ class Galleries:
             told.append(f'{report.added} added to {name}, which has {len(searcher)} images now.')
             if report.unchanged:
                 told.append(f'{report.unchanged} there already.')
-        hits = [Hit(str(path), _picture(path), 'added') for path in kept]
+        hits = [Hit(str(path), show_picture(path), f'added\n{shorten(path.name)}') for path in kept]
         return Answer('\n'.join([*told, *refused]) or 'Choose images first.', hits, failed=not kept)
 
 
-def _count(results: Sequence[SearchResult], searcher: Searcher) -> str:
-    return f'The best {len(results)} of {len(searcher)} images'
-
-
-def _hit(result: SearchResult) -> Hit:
-    person = result.metadata.get('person_id')
-    caption = f'{result.rank} · {result.score:.3f}' + ('' if person is None else f'\nperson {printable(str(person))}')
-    return Hit(result.path, _picture(result.path), caption)
-
-
-def _picture(path: str | Path) -> np.ndarray:
-    """Load an image as the encoder does, RGB, scaled down to the shown height; grey if the file is gone."""
-    try:
-        picture = LoadPersonImage().transform(dict(img_path=str(path)))['img']
-    except OSError:
-        return np.full((_SHOWN_HEIGHT, _SHOWN_HEIGHT // 3, 3), 128, dtype=np.uint8)
-    scale = _SHOWN_HEIGHT / picture.shape[0]
-    if scale < 1:
-        size = max(round(picture.shape[1] * scale), 1), _SHOWN_HEIGHT
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture[..., ::-1])
+def _plain(value: str) -> bool:
+    """Whether a value can stand in an example as it is: short, and no part of it has a meaning in a filter."""
+    return value != '.' and len(value) <= 20 and re.fullmatch(r'[\w.:/+-]+', value) is not None

@@ -1,16 +1,19 @@
 """Layout and events of the web page. Imported only by ``serve``, which sets Gradio's environment before."""
 
-import base64
-import html
+import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import gradio as gr
 
 from mmtbps.registry import RERANKERS
 
-from .galleries import Answer, Galleries
+from .galleries import Galleries
+from .handlers import Asker, tell
+from .hits import Answer
+from .queries import IMAGES, MOST_IMAGES
+from .style import COPY_LINK, FETCH, LOOK, STYLE
 from .uploads import UPLOAD_SUFFIXES, UploadLimits
 
 __all__ = ['build_page', 'launch_options']
@@ -21,29 +24,34 @@ _INTRODUCTION = (
 )
 _HELLO = Answer('Type a sentence and press Enter, or click an example.')
 
-# Pedestrians are tall and narrow: as many columns as fit on the screen, captions below, no inner scroll bar.
-_STYLE = """
-.gradio-container {max-width: 1280px !important; margin: 0 auto !important}
-#message .told {display: flex; gap: 14px; align-items: center; padding: 10px 14px; overflow-wrap: anywhere;
-    white-space: pre-line; border-left: 4px solid var(--primary-500); background: var(--background-fill-secondary)}
-#message .told.failed {border-color: #d73027; background: #d7302714}
-#message img {height: 120px; margin: 0}
-#found {border-width: 0 !important}
-#found .empty {visibility: hidden}
-#found .grid-wrap {max-height: none; overflow: visible; padding: 0}
-#found .grid-container {grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); padding: 0}
-#found .thumbnail-lg {display: flex; flex-direction: column; aspect-ratio: auto}
-#found .thumbnail-lg > img {aspect-ratio: 4 / 9; height: auto}
-#found .caption-label {position: static; width: 100%; max-width: 100%; border: none; white-space: pre-line;
-    text-align: center; font-variant-numeric: tabular-nums; opacity: 1 !important}
-"""
-
-_LOOK = "() => document.getElementById('message').scrollIntoView({block: 'nearest'})"
-"""Scroll to the message: on a telephone it is below the visible part, or above it after a click far down."""
-
-
 _VISITORS = 200
 """Visitors whose last answer is kept, 0.1 MB each; Gradio's 10,000 look like a leak. Others search again."""
+
+
+@dataclass(frozen=True)
+class _Away:
+    """A row of buttons for what can be taken away: link, table, archive; and what holds the file just made."""
+
+    row: gr.Row
+    link: gr.Button
+    table: gr.Button
+    archive: gr.Button
+    file: gr.DownloadButton
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a visitor types, chooses, presses and sees."""
+
+    sentence: gr.Textbox
+    search: gr.Button
+    image: gr.UploadButton
+    example: gr.Dataset
+    options: list[Any]
+    files: gr.UploadButton
+    message: gr.HTML
+    away: _Away
+    found: gr.Gallery
 
 
 def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
@@ -58,38 +66,29 @@ def build_page(galleries: Galleries, examples: Sequence[str]) -> gr.Blocks:
     """
     # Copies of images that were not requested for an hour are deleted while the page is served.
     with gr.Blocks(title='Person search', analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        gr.Markdown(_INTRODUCTION)
+        gr.Markdown(_INTRODUCTION, elem_id='introduction')
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 sentence = gr.Textbox(
                     label='Who are you looking for?', lines=1, max_lines=6, autofocus=True, elem_id='sentence'
                 )
-                search = gr.Button('Search', variant='primary', elem_id='search')
+                search, image = _buttons(galleries.limits)
                 name = _index(list(galleries.searchers))
                 example = gr.Dataset(
                     label='Examples', components=[sentence], samples=[[text] for text in examples],
                     visible=bool(examples), elem_id='examples',
                 )  # fmt: skip
-                with gr.Accordion('Options', open=False, elem_id='options'):
-                    options = [name, *_ranking()]
-                    files = _upload(galleries.limits)
+                with gr.Accordion('Filter and options', open=False, elem_id='options'):
+                    options, files = [name, *_options(galleries)], _upload(galleries.limits)
             with gr.Column(scale=5, min_width=320):
-                message, found = _answer()
-        ask = _Asker(galleries)
-        shared: dict[str, Any] = dict(
-            outputs=[message, found, ask.shown], show_progress='minimal', api_visibility='private'
-        )
-        typed: dict[str, Any] = dict(fn=ask.sentence, inputs=[sentence, *options], **shared)
-        chosen = example.click(lambda row: row[0], example, sentence, api_visibility='private')
-        answered = [
-            search.click(**typed),
-            sentence.submit(**typed),
-            chosen.then(**typed),
-            found.select(ask.image, [ask.shown, *options], **shared),
-            files.upload(ask.add, [files, name], **shared),
-        ]
-        for event in answered:
-            event.then(None, js=_LOOK)
+                message = gr.HTML(tell(_HELLO), elem_id='message')
+                away = _take_away()
+                found = _found()
+        parts = _Parts(sentence, search, image, example, options, files, message, away, found)
+        ask = Asker(galleries)
+        _connect_queries(page, parts, ask)
+        _connect_files(away, ask)
+        gr.api(ask.search, api_name='search', api_description=inspect.getdoc(ask.search))
     return page
 
 
@@ -104,7 +103,7 @@ def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
         allowed_paths=[],
         max_file_size=1 if limits is None else int(limits.megabytes * 2**20),
         theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']),
-        css=_STYLE,
+        css=STYLE,
         footer_links=[],
         quiet=True,
         enable_monitoring=False,
@@ -116,27 +115,51 @@ def launch_options(limits: UploadLimits | None) -> dict[str, Any]:
     )
 
 
-class _Asker:
-    """Handlers of a visitor's events; created inside the layout, since it holds the state of what each visitor sees."""
+def _connect_queries(page: gr.Blocks, parts: _Parts, ask: Asker) -> None:
+    """Let everything that asks lead to an answer, and the answer to its address."""
+    outputs = [parts.message, parts.found, parts.away.row, parts.away.link, ask.shown]
+    shared: dict[str, Any] = dict(outputs=outputs, show_progress='minimal', api_visibility='private')
+    name, *_, where, least = parts.options
+    asked = [parts.sentence, *parts.options]
+    typed: dict[str, Any] = dict(fn=ask.sentence, inputs=asked, **shared)
+    chosen = parts.example.click(lambda row: row[0], parts.example, parts.sentence, api_visibility='private')
+    answered = [
+        parts.search.click(**typed),
+        parts.sentence.submit(**typed),
+        where.submit(**typed),
+        least.submit(**typed),
+        chosen.then(**typed),
+        parts.found.select(ask.image, [ask.shown, *parts.options], **shared),
+        parts.image.upload(ask.upload, [parts.image, *parts.options], **shared),
+        parts.files.upload(ask.add, [parts.files, name], **shared),
+        page.load(
+            ask.open, gr.Textbox(visible=False), [*asked, *outputs], js='() => [location.search]',
+            show_progress='hidden', api_visibility='private',
+        ),
+    ]  # fmt: skip
+    for event in answered:
+        event.then(None, parts.message, js=LOOK, api_visibility='private')
+    name.change(ask.example, name, where, show_progress='hidden', api_visibility='private')
 
-    def __init__(self, galleries: Galleries) -> None:
-        self.galleries = galleries
-        self.shown = gr.State(('', []))
 
-    def sentence(self, sentence: str | None, name: str, rerank: str, topk: float) -> list:
-        """Search with the typed sentence."""
-        return _show(name, self.galleries.by_sentence(name, sentence, int(topk), rerank or None))
+def _connect_files(away: _Away, ask: Asker) -> None:
+    """Let the buttons of what can be taken away do so: a file is written when it is asked for."""
+    away.link.click(None, outputs=away.link, js=COPY_LINK, api_visibility='private')
+    for button, write in ((away.table, ask.table), (away.archive, ask.archive)):
+        written = button.click(write, ask.shown, away.file, show_progress='hidden', api_visibility='private')
+        written.then(None, away.file, js=FETCH, api_visibility='private')
 
-    def image(self, shown: tuple, _: str, rerank: str, topk: float, event: gr.SelectData) -> list:
-        """Search with the clicked image, given as its position among those that this visitor was shown."""
-        name, paths = shown
-        if not isinstance(event.index, int) or not 0 <= event.index < len(paths):
-            return _show(name, Answer('Search again, then click an image.', failed=True))
-        return _show(name, self.galleries.by_image(name, paths[event.index], int(topk), rerank or None))
 
-    def add(self, files: list[str] | None, name: str) -> list:
-        """Add the uploaded files."""
-        return _show(name, self.galleries.add(name, files or []))
+def _buttons(limits: UploadLimits | None) -> tuple[gr.Button, gr.UploadButton]:
+    """Buttons to search with the sentence, and with an image of one's own; the latter invisible without uploads."""
+    with gr.Row(equal_height=True, elem_id='ask'):
+        return (
+            gr.Button('Search', variant='primary', min_width=0, elem_id='search'),
+            gr.UploadButton(
+                'Search by image', file_types=UPLOAD_SUFFIXES, visible=limits is not None, min_width=0,
+                elem_id='image',
+            ),
+        )  # fmt: skip
 
 
 def _index(names: list[str]) -> gr.Dropdown:
@@ -144,13 +167,18 @@ def _index(names: list[str]) -> gr.Dropdown:
     return gr.Dropdown(names, value=names[0], label='Gallery', visible=len(names) > 1, elem_id='index')
 
 
-def _ranking() -> list[gr.components.Component]:
-    """Choice of the re-ranker and of the number of images."""
+def _options(galleries: Galleries) -> list[Any]:
+    """Choice of re-ranker, number of images, filter and least score."""
     kinds = [('none: by similarity', ''), *((kind, kind) for kind in sorted(RERANKERS.module_dict))]
-    return [
-        gr.Dropdown(kinds, value='', label='Re-ranking', elem_id='rerank'),
-        gr.Slider(1, 60, value=12, step=1, label='Images', elem_id='topk'),
-    ]
+    where = gr.Textbox(
+        label='Filter: conditions with commas between them', placeholder=galleries.example_filter(),
+        lines=1, max_lines=3, elem_id='where',
+    )  # fmt: skip
+    # Gradio's field for numbers sends 0 when it is empty.
+    least = gr.Textbox(label='Least score, -1 to 1', placeholder='none', lines=1, max_lines=1, elem_id='least')
+    topk = gr.Slider(1, MOST_IMAGES, value=IMAGES, step=1, label='Images', elem_id='topk')
+    rerank = gr.Dropdown(kinds, value='', label='Re-ranking', elem_id='rerank')
+    return [rerank, topk, where, least]
 
 
 def _upload(limits: UploadLimits | None) -> gr.UploadButton:
@@ -162,31 +190,18 @@ def _upload(limits: UploadLimits | None) -> gr.UploadButton:
     )  # fmt: skip
 
 
-def _answer() -> tuple[gr.HTML, gr.Gallery]:
-    """Message and found images."""
-    return (
-        gr.HTML(_told(_HELLO), elem_id='message'),
-        gr.Gallery(
-            label='Found images', show_label=False, object_fit='contain', height='auto', format='png',
-            allow_preview=False, interactive=False, buttons=[], elem_id='found',
-        ),
+def _take_away() -> _Away:
+    """What can be taken away; invisible until there is something."""
+    with gr.Row(visible=False, elem_id='take') as row:
+        link = gr.Button('Copy link', size='sm', elem_id='link')
+        table = gr.Button('Table (CSV)', size='sm', elem_id='table')
+        archive = gr.Button('Images (ZIP)', size='sm', elem_id='archive')
+    return _Away(row, link, table, archive, gr.DownloadButton(visible=False))
+
+
+def _found() -> gr.Gallery:
+    """The found images."""
+    return gr.Gallery(
+        label='Found images', show_label=False, object_fit='contain', height='auto', format='png',
+        allow_preview=False, interactive=False, buttons=[], elem_id='found',
     )  # fmt: skip
-
-
-def _show(name: str, answer: Answer) -> list:
-    """New values of the components of :func:`_answer` and of the visitor's state."""
-    return [
-        _told(answer),
-        gr.Gallery(value=[(hit.picture, hit.caption) for hit in answer.hits], selected_index=None),
-        (name, [hit.path for hit in answer.hits]),
-    ]
-
-
-def _told(answer: Answer) -> str:
-    """A message as HTML, with the query image; words and file names of visitors are escaped."""
-    kind = 'told failed' if answer.failed else 'told'
-    picture = ''
-    if answer.query is not None:
-        content = base64.b64encode(cv2.imencode('.png', answer.query[..., ::-1])[1].tobytes()).decode()
-        picture = f'<img alt="the image searched with" src="data:image/png;base64,{content}">'
-    return f'<div class="{kind}" role="status">{picture}<span>{html.escape(answer.message)}</span></div>'

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from mmtbps.core.files import write_atomically
 from mmtbps.core.images import require_pixels
 from mmtbps.datasets.transforms import LoadPersonImage
 
-__all__ = ['UPLOAD_SUFFIXES', 'UploadLimits', 'keep_upload']
+__all__ = ['UPLOAD_SUFFIXES', 'UploadLimits', 'keep_upload', 'read_upload']
 
 _FORMATS = ('BMP', 'JPEG', 'PNG', 'WEBP')
 UPLOAD_SUFFIXES = ['.bmp', '.jpeg', '.jpg', '.png', '.webp']
@@ -56,6 +57,27 @@ def keep_upload(file: str | Path, folder: str | Path, limits: UploadLimits) -> P
         The stored image, named after the file and its content, so that the same pixels are stored once.
 
     Raises:
+        ValueError: As :func:`read_upload` does.
+    """
+    picture = read_upload(file, limits)
+    digest = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:12]
+    kept = Path(folder) / f'{re.sub(r"[^A-Za-z0-9]+", "_", Path(file).stem)[:40]}-{digest}.png'
+    if not kept.exists():
+        write_atomically(kept, cv2.imencode('.png', picture)[1].tobytes())
+    return kept
+
+
+def read_upload(file: str | Path, limits: UploadLimits) -> np.ndarray:
+    """Check an uploaded file and read its pixels.
+
+    Args:
+        file: The uploaded file.
+        limits: Limits of the upload.
+
+    Returns:
+        The pixels (H, W, 3) uint8, BGR.
+
+    Raises:
         ValueError: If the file is too large or not a readable image; the message is for the visitor.
     """
     file = Path(file)
@@ -68,11 +90,6 @@ def keep_upload(file: str | Path, folder: str | Path, limits: UploadLimits) -> P
     except (OSError, SyntaxError) as error:
         raise ValueError(f'{file.name} is not an image of an accepted type ({", ".join(_FORMATS)}).') from error
     try:
-        picture = LoadPersonImage().transform(dict(img_path=str(file)))['img']
+        return LoadPersonImage().transform(dict(img_path=str(file)))['img']
     except OSError as error:
         raise ValueError(f'{file.name} is broken.') from error
-    digest = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:12]
-    kept = Path(folder) / f'{re.sub(r"[^A-Za-z0-9]+", "_", file.stem)[:40]}-{digest}.png'
-    if not kept.exists():
-        write_atomically(kept, cv2.imencode('.png', picture)[1].tobytes())
-    return kept
