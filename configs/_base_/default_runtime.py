@@ -27,6 +27,8 @@ default_hooks = dict(
     ),
     exact_resume=dict(type='ExactResumeHook'),
     score_resumed_epoch=dict(type='ScoreResumedEpochHook'),
+    # A few lines on the terminal, and everything in the log file; None shows everything.
+    terminal=dict(type='TerminalHook'),
 )
 
 env_cfg = dict(

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.distributed import unwrap
+from mmtbps.core.terminal import tell
 from mmtbps.engine import EpochSeedHook, FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
@@ -21,6 +22,7 @@ from mmtbps.engine.own_data import apply_own_data, derive_numbers, tests_on_trai
 from mmtbps.engine.progress import progress
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
+from mmtbps.engine.runner import QuietRunner
 from mmtbps.zoo import weights_named
 
 from .downloads import explained_downloads
@@ -59,7 +61,9 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
             "runner_type='FlexibleRunner' is not supported: its strategies load and save checkpoints by themselves, "
             'past their checks. Leave runner_type out; several processes train by tools/dist_train.sh.'
         )
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    quiet = (cfg.get('default_hooks') or {}).get('terminal') is not None
+    kind = QuietRunner if quiet else Runner
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else kind.from_cfg(cfg)
     for kind in (FitWeightsHook, EpochSeedHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())  # no config goes without
@@ -139,7 +143,7 @@ def _compile_model(runner: Runner) -> None:
     if settings is not None and settings is not False:
         model = unwrap(runner.model)
         model.compile(**({} if settings is True else settings))
-        runner.logger.info('The model is compiled in its first two training steps, which may take minutes.')
+        tell('The model is compiled in its first two training steps, which may take minutes.')
 
 
 def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, float]:  # noqa: PT028

@@ -46,13 +46,12 @@ def crops(
     """
     from pathlib import Path
 
-    from tqdm import tqdm
-
+    from mmtbps.core.terminal import progress_bar
     from mmtbps.video import CropReport, crop_videos
 
     if not sources:
         raise ValueError('crops needs a video or a folder.')
-    with tqdm(unit=' frames', disable=None) as bar:
+    with progress_bar(unit=' frames') as bar:
 
         def show(source: str, seconds: float, so_far: CropReport) -> None:
             bar.set_description(f'{Path(source).name}, second {seconds:.0f}', refresh=False)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .arguments import CfgOptions, Launcher, LocalRank, override, set_local_rank
+from .arguments import CfgOptions, Launcher, LocalRank, Switch, override, set_local_rank
 
 __all__ = ['test']
 
@@ -22,6 +22,7 @@ def test(
     report: str | None = None,
     show_dir: str | None = None,
     show_queries: int = 10,
+    verbose: Switch = False,
     cfg_options: CfgOptions = None,
     launcher: Launcher = 'none',
     local_rank: LocalRank = 0,
@@ -45,6 +46,7 @@ def test(
         report: Write metrics, ranks per query, plots and the worst queries into this folder.
         show_dir: Draw ranked lists into this folder.
         show_queries: Number of ranked lists to draw.
+        verbose: Show the whole log on the terminal.
     """
     import tempfile
 
@@ -70,6 +72,8 @@ def test(
     override(cfg, cfg_options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(model or named).stem)
     cfg.launcher = launcher
+    if verbose:
+        cfg.default_hooks.terminal = None
     with tempfile.TemporaryDirectory() as scratch:
         wanted = show_dir or report
         features = dump or (str(Path(scratch) / 'features.npz') if wanted else None)

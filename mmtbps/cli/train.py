@@ -26,6 +26,7 @@ def train(
     amp: Switch = False,
     no_validate: Switch = False,
     auto_scale_lr: Switch = False,
+    verbose: Switch = False,
     cfg_options: CfgOptions = None,
     launcher: Launcher = 'none',
     local_rank: LocalRank = 0,
@@ -51,6 +52,7 @@ def train(
         amp: Mixed precision: fp16 with a scaler on GPU, bf16 on CPU.
         no_validate: No validation; the last epoch is tested.
         auto_scale_lr: Scale the learning rate with the batch size.
+        verbose: Show the whole log on the terminal, which otherwise has a few lines an epoch.
     """
     from mmengine.dist import is_main_process
     from mmengine.fileio import dump
@@ -68,6 +70,8 @@ def train(
         cfg.own_data = dict(table=data, images=images, num_val_ids=val_ids, num_test_ids=test_ids)
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(data or str(config)).stem)
     cfg.launcher = launcher
+    if verbose:
+        cfg.default_hooks.terminal = None
     source = None if resume is None else (resume or ['auto'])[0]
     cfg = apply_train_options(cfg, source, amp, not no_validate, auto_scale_lr)
     try:
@@ -76,8 +80,11 @@ def train(
         if isinstance(hidden_error(error), KeyboardInterrupt):
             raise KeyboardInterrupt(describe_resumption(cfg.work_dir)) from error
         raise
-    if out and is_main_process():
+    if not is_main_process():
+        return
+    if out:
         dump(metrics, out)
+    print(f'Search with it: mmtbps search index FOLDER --model {cfg.work_dir} --out gallery')
 
 
 def _config(config: str | None, data: str | None) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 __all__ = ['EPILOG', 'hidden_error', 'paragraph_of', 'run_command', 'told_in_a_paragraph']
 
 EPILOG = 'After an error, --traceback shows where in the code it came up.'
+
+# Beginnings of what packages that we need say on each start, as regular expressions.
+_OF_OTHERS = ('pkg_resources is deprecated', 'Fail to import ``MultiScaleDeformableAttention``')
 
 # What our checks and those of the libraries below raise on bad input. Others are faults of the code.
 _TOLD = (ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
@@ -24,11 +28,27 @@ def run_command(main: Callable[[], int | None], tool: str | None = None) -> None
         tool: Name of the tool for messages. Defaults to None: that of the running file.
     """
     traceback = '--traceback' in sys.argv
+    _quiet_surroundings(tool or Path(sys.argv[0]).name)
     sys.argv[:] = [argument for argument in sys.argv if argument != '--traceback']
     with told_in_a_paragraph(tool or Path(sys.argv[0]).name, traceback):
         code = main()
     if code:
         sys.exit(code)
+
+
+def _quiet_surroundings(tool: str) -> None:
+    """Show warnings as one line, without those of other packages about their own future.
+
+    And let threads that wait for each other sleep, unless the user decides otherwise: those of OpenMP that spin make a
+    step on busy cores several times slower. OpenMP reads this when torch is loaded, which tools do later.
+    """
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    if not sys.warnoptions:
+        for kind in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter('ignore', kind)
+        for start in _OF_OTHERS:
+            warnings.filterwarnings('ignore', start)
+    warnings.formatwarning = lambda message, *_: f'{tool}: warning: {" ".join(str(message).split())}\n'
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Check of a data set before training."""
 
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +8,11 @@ from typing import Any
 
 import mmcv
 from mmengine.config import Config
-from mmengine.utils import track_iter_progress
 from PIL import Image
 from terminaltables import AsciiTable
 
 from mmtbps.core.images import require_pixels
+from mmtbps.core.terminal import progress_bar
 from mmtbps.core.text import printable
 from mmtbps.registry import DATASETS
 
@@ -152,8 +151,7 @@ def _contradictions(entries: list[ImageEntry]) -> Iterator[str]:
 def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator[dict[str, str]]:
     with ThreadPoolExecutor(workers) as pool:
         reasons = pool.map(_decoding_error, (os.path.join(folder, path) for path in paths))
-        progress = track_iter_progress((reasons, len(paths)), file=sys.stderr) if paths else ()
-        for path, reason in zip(paths, progress, strict=True):
+        for path, reason in zip(paths, progress_bar(len(paths), 'images', iterable=reasons), strict=True):
             if reason:
                 yield {'image': path, 'reason': reason}
 

@@ -22,6 +22,7 @@ from .hooks import (
     QueueUpdateHook,
     RankedListHook,
     ScoreResumedEpochHook,
+    TerminalHook,
 )
 from .optim_wrapper import AutocastOptimWrapper
 from .optimizers import GroupedOptimWrapperConstructor
@@ -46,6 +47,7 @@ __all__ = [
     'QueueUpdateHook',
     'RankedListHook',
     'ScoreResumedEpochHook',
+    'TerminalHook',
     'adapt_weights',
     'check_config',
     'clean_probabilities',

@@ -33,7 +33,7 @@ _OPEN_DICTS = {
     '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
     'default_hooks': MMENGINE_HOOKS
     | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'score_resumed_epoch'}
-    | {'finite_loss', 'collapse', 'loader_workers', 'exact_resume'},
+    | {'finite_loss', 'collapse', 'loader_workers', 'exact_resume', 'terminal'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
 }
 _CLOSED_DICTS = {

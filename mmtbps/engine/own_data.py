@@ -138,7 +138,9 @@ def derive_numbers(cfg: Config) -> list[str]:
     Raises:
         ValueError: If the data are too few for any batch; the message says which number.
     """
-    loader, loop = cfg.get('train_dataloader') or {}, cfg.get('train_cfg') or {}
+    empty = ConfigDict()
+    loader: ConfigDict = cfg.get('train_dataloader') or empty
+    loop: ConfigDict = cfg.get('train_cfg') or empty
     wanted_batch = 'batch_size' in loader and loader.batch_size is None
     wanted_epochs = 'max_epochs' in loop and loop.max_epochs is None
     if not (wanted_batch or wanted_epochs):
@@ -158,9 +160,10 @@ def derive_numbers(cfg: Config) -> list[str]:
 
 
 def _fill_batch(cfg: Config, pairs: int, persons: int) -> str:
-    loader, processes = cfg.train_dataloader, get_world_size()
+    loader: ConfigDict = cfg.train_dataloader
+    processes = get_world_size()
     meant = ((cfg.get('auto_scale_lr') or {}).get('base_batch_size') or _BATCH) // processes
-    sampler = loader.get('sampler') or {}
+    sampler: ConfigDict = loader.get('sampler') or ConfigDict()
     each = sampler.get('num_instances')
     if each is None:
         size = min(meant, pairs // processes)

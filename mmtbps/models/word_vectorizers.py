@@ -1,19 +1,18 @@
 """Text encoders that turn single words into vectors."""
 
 import hashlib
-import sys
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.utils import track_iter_progress
 from torch import Tensor
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import above_zero, positive
+from mmtbps.core.terminal import progress_bar
 from mmtbps.datasets.clip_tokenizer import CLIPTokenizer
 from mmtbps.datasets.word_vectors import WordVectors
 from mmtbps.registry import MODELS
@@ -57,8 +56,7 @@ class WordVectorizer(ABC):
         """
         plan = self.batches(words)
         vectors: list[Tensor] = [torch.empty(0)] * len(words)
-        # MMEngine's bar fails on an empty list.
-        batches: Iterable[Any] = track_iter_progress(plan, file=sys.stderr) if progress and plan else plan
+        batches = progress_bar(len(plan), 'words', iterable=plan, disable=None if progress else True)
         with torch.inference_mode():
             for indices, batch in batches:
                 rows = self.encode_batch(batch).float().cpu()

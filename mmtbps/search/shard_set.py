@@ -1,17 +1,16 @@
 """Extraction of the features of a large gallery by any number of processes, into shards with a manifest."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import all_gather_object, barrier, get_dist_info
-from mmengine.utils import ProgressBar
 
 from mmtbps.core.files import file_inside, file_sha256, write_atomically
 from mmtbps.core.json_text import parse_json
+from mmtbps.core.terminal import progress_bar
 
 from .encoders import Encoder, Fingerprint
 from .extraction import encode_blocks, split_blocks
@@ -60,14 +59,11 @@ def extract_shards(
     pending = [number for number in own if not _finished(folder / names[number], blocks[number], encoder.fingerprint)]
     waiting = iter(pending)
     total = sum(len(blocks[number]) for number in pending)
-    bar = ProgressBar(total, file=sys.stderr) if progress and rank == 0 and total else None
-    for count, shard in encode_blocks(encoder, [blocks[number] for number in pending], batch_size, num_workers):
-        if bar is not None:
+    with progress_bar(total, 'images', disable=None if progress and rank == 0 else True) as bar:
+        for count, shard in encode_blocks(encoder, [blocks[number] for number in pending], batch_size, num_workers):
             bar.update(count)
-        if shard is not None:
-            write_shard(folder / names[next(waiting)], shard)
-    if bar is not None:
-        sys.stderr.write('\n')
+            if shard is not None:
+                write_shard(folder / names[next(waiting)], shard)
     gathered = all_gather_object([_entry(folder / names[number]) for number in own])
     manifest = dict(
         format=_FORMAT,

@@ -1,6 +1,5 @@
 """Update of a gallery from a listing of images: compare, then encode and remove."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
-from mmengine.utils import ProgressBar
+
+from mmtbps.core.terminal import progress_bar
 
 from .encoders import Encoder
 from .extraction import encode_blocks, split_blocks
@@ -127,17 +127,14 @@ def apply_difference(
         features = store.take(torch.tensor([store.row(image.path) for image in block]))
         store.append(Shard(features, block, encoder.fingerprint))
     pending = [*difference.new, *difference.changed]
-    bar = ProgressBar(len(pending), file=sys.stderr) if progress and pending else None
-    for count, shard in encode_blocks(encoder, split_blocks(pending, block_size), batch_size, num_workers):
-        if bar is not None:
+    with progress_bar(len(pending), 'images', disable=None if progress else True) as bar:
+        for count, shard in encode_blocks(encoder, split_blocks(pending, block_size), batch_size, num_workers):
             bar.update(count)
-        if shard is not None:
-            report.broken += shard.broken
-            # A file that is broken now must not keep the features of its former content.
-            store.remove(entry.image.path for entry in shard.broken if entry.image.path in store)
-            store.append(shard)
-    if bar is not None:
-        sys.stderr.write('\n')
+            if shard is not None:
+                report.broken += shard.broken
+                # A file that is broken now must not keep the features of its former content.
+                store.remove(entry.image.path for entry in shard.broken if entry.image.path in store)
+                store.append(shard)
     skipped = {entry.image.path for entry in report.broken}
     report.added = sum(image.path not in skipped for image in difference.new)
     report.changed = sum(image.path not in skipped for image in difference.changed) + len(difference.metadata_changed)

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 import cv2
 from filelock import FileLock
-from mmengine.logging import print_log
-from mmengine.utils import ProgressBar
+
+from mmtbps.core.terminal import progress_bar, tell
 
 from .attributes import SPLITS, sample_person, sample_shots, stream
 from .grammar import describe_image
@@ -133,14 +132,9 @@ def _write_identity(
 def _write(folder: Path, spec: ToySpec, tokenize: Tokenize) -> None:
     """Draw everything into a folder."""
     identities = spec.identities()
-    bar = ProgressBar(len(identities)) if sys.stdout.isatty() else None
     annotation = []
-    for raw_id, split, index in identities:
+    for raw_id, split, index in progress_bar(len(identities), 'drawing', iterable=identities):
         annotation += _write_identity(folder, spec, tokenize, raw_id, split, index)
-        if bar is not None:
-            bar.update()
-    if bar is not None:
-        print()
     (folder / 'reid_raw.json').write_text(json.dumps(annotation), encoding='utf-8')
     (folder / SPEC_FILE).write_text(spec.to_json(), encoding='utf-8')
 
@@ -184,7 +178,7 @@ def write_toy_pedes(root: str | Path, spec: ToySpec, tokenize: Tokenize) -> Path
         unfinished = root.with_name(f'.{root.name}.unfinished')
         shutil.rmtree(unfinished, ignore_errors=True)
         count = len(spec.identities()) * spec.images_per_id
-        print_log(f'Drawing {count} images of ToyPEDES into {root}', 'current')
+        tell(f'Drawing {count} images of ToyPEDES into {root}')
         _write(unfinished, spec, tokenize)
         os.replace(unfinished, root)
     return root

@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.utils import track_iter_progress
 from open_clip import CLIP, ClipLoss, CLIPTextCfg, CLIPVisionCfg
 from safetensors.torch import save
 from torch import Tensor
 
 from mmtbps.core.commands import EPILOG, run_command
 from mmtbps.core.files import write_atomically
+from mmtbps.core.terminal import progress_bar
 from mmtbps.datasets import CLIPTokenizer
 
 SIDE = 64
@@ -106,7 +106,7 @@ def train(model: CLIP, steps: int, batch_size: int, lr: float, rng: np.random.Ge
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
     model.train()
-    for step in track_iter_progress(list(range(steps)), file=sys.stderr):
+    for step in progress_bar(steps, 'steps', iterable=range(steps)):
         loss = loss_of(*model(*make_batch(rng, batch_size, tokenizer)))
         optimizer.zero_grad()
         loss.backward()

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.runner import find_latest_checkpoint
-from mmengine.utils import ProgressBar
 
 import mmtbps
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.core.files import write_atomically
+from mmtbps.core.terminal import progress_bar
 
 from .definition import Study, StudyRun
 
@@ -69,7 +69,7 @@ def _run_all(waiting: Sequence[StudyRun], jobs: int, threads: int, prefix: Seque
     """Keep ``jobs`` processes busy; returns the runs that failed."""
     if not waiting:
         return []
-    bar = ProgressBar(len(waiting), file=sys.stderr)
+    bar = progress_bar(len(waiting), 'runs')
     queue, failed = list(waiting), list[StudyRun]()
     running: list[tuple[StudyRun, subprocess.Popen]] = []
     try:
@@ -87,6 +87,7 @@ def _run_all(waiting: Sequence[StudyRun], jobs: int, threads: int, prefix: Seque
                     bar.update()
             time.sleep(_POLL_SECONDS)
     finally:
+        bar.close()
         for _, process in running:
             # The whole group, since a prefix such as flock does not forward the signal, nor do workers receive it.
             os.killpg(process.pid, signal.SIGTERM)

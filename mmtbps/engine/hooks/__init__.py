@@ -16,6 +16,7 @@ from .queue_status_hook import QueueStatusHook
 from .queue_update_hook import QueueUpdateHook
 from .ranked_list_hook import RankedListHook
 from .score_resumed_epoch import ScoreResumedEpochHook
+from .terminal_hook import TerminalHook
 
 __all__ = [
     'CheckpointHook',
@@ -34,4 +35,5 @@ __all__ = [
     'QueueUpdateHook',
     'RankedListHook',
     'ScoreResumedEpochHook',
+    'TerminalHook',
 ]

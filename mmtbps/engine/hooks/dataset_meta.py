@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmtbps.core.checkpoint import dataset_meta_of
 from mmtbps.core.distributed import unwrap
 from mmtbps.core.files import write_atomically
+from mmtbps.core.terminal import tell
 from mmtbps.datasets.vocabulary import count_unknown_words
 from mmtbps.registry import HOOKS
 
@@ -71,7 +72,7 @@ class DatasetMetaHook(Hook):
         """Count the words of the test set that the model does not know: another data set may have many."""
         counts = count_unknown_words(dataset_of(runner._test_loop))
         if counts is not None:
-            runner.logger.info(f'Test captions: {counts}.')
+            tell(f'Test captions: {counts}.')
             runner.message_hub.update_info('unknown_words', counts._asdict())
 
     @staticmethod

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from mmtbps.core.terminal import tell
 from mmtbps.registry import HOOKS
 
 __all__ = ['ExactResumeHook']
@@ -101,7 +102,7 @@ class ExactResumeHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Pass over the batches of this epoch that were trained on."""
         if self._skipped:
-            runner.logger.info(f'Resuming behind {self._skipped} iterations of epoch {runner.epoch + 1}.')
+            tell(f'Resuming behind {self._skipped} iterations of epoch {runner.epoch + 1}.')
             runner.train_loop.dataloader = _Rest(runner.train_loop.dataloader, self._skipped)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:

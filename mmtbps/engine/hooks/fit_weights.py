@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmtbps.core.arguments import checked
 from mmtbps.core.checkpoint import dataset_meta_of
 from mmtbps.core.distributed import unwrap
+from mmtbps.core.terminal import tell
 from mmtbps.models import fit_weights
 from mmtbps.registry import HOOKS
 
@@ -63,7 +64,7 @@ class FitWeightsHook(Hook):
 
             lines = fit_weights(model, checkpoint, 'start', source, self.ignore, adapt)
         for line in lines:
-            runner.logger.info(line)
+            tell(line)
         checkpoint['state_dict'] = model.state_dict()
 
 

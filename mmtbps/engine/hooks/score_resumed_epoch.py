@@ -3,6 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmtbps.core.terminal import tell
 from mmtbps.registry import HOOKS
 
 from ..progress import progress
@@ -30,7 +31,7 @@ class ScoreResumedEpochHook(Hook):
             return  # a checkpoint of the middle of an epoch has nothing to be scored
         due = now >= loop.val_begin and (now % loop.val_interval == 0 or now == last)
         if due and runner.message_hub.runtime_info.get(f'scored_{unit}') != now:
-            runner.logger.info(f'{unit.capitalize()} {now} was saved but not scored: validating it first.')
+            tell(f'{unit.capitalize()} {now} was saved but not scored: validating it first.')
             runner.val_loop.run()
 
     def before_val_epoch(self, runner: Runner) -> None:

@@ -8,6 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, print_log
 
 from mmtbps.core.arguments import checked
+from mmtbps.core.terminal import tell
 from mmtbps.registry import METRICS, RERANKERS
 
 from ..directions import both_directions, score_directions
@@ -119,7 +120,9 @@ class TBPSMetric(BaseMetric):
     def _report(self, figures: dict[str, dict[str, float]]) -> dict[str, float]:
         """Print one table of rows and columns and build the keys ``row/column``."""
         tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
-        print_log('\n' + format_figures(figures, tested), logger='current')
+        # In a training there is a table at each validation, which the log keeps and the terminal need not show.
+        table = '\n' + format_figures(figures, tested)
+        print_log(table, logger='current') if tested is None else tell(table)
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}
 
 
