@@ -115,6 +115,7 @@ def query(
     show: str | None = None,
     json: Switch = False,
     out: str | None = None,
+    archive: Annotated[str | None, Parameter(name='--zip')] = None,
     template: str | None = None,
     checkpoint: str | None = None,
     model: str | None = None,
@@ -142,6 +143,7 @@ def query(
         show: Draw the results into this PNG.
         json: Print the results as JSON.
         out: Write the results to this CSV.
+        archive: Write the images of the answer, and a table of them, to this ZIP.
         template: Put every sentence into this one, such as `a photo of {}`.
         checkpoint: Weights of the model, if they have been moved.
         model: The model by name, if its weights have been moved.
@@ -150,12 +152,15 @@ def query(
     from mmtbps.core.json_text import format_json
     from mmtbps.core.text import printable
     from mmtbps.search import Searcher
+    from mmtbps.search.answer_files import write_archive
     from mmtbps.search.answers import describe_answer, draw_answers, format_answer, read_sentences, write_answers
     from mmtbps.search.query_notes import QueryNotes, join_notes, note_on
 
     asked = [*sentences, *(read_sentences(csv) if csv else [])]
     if bool(asked) == bool(image):
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
+    if archive and len(asked) > 1:
+        raise ValueError(f'--zip takes the answer to one sentence, got {len(asked)} sentences.')
     asked = [_fill(template, sentence) for sentence in asked]
     encoder = _exported(onnx, device, trust or []) if onnx else None
     weights = moved_weights(model, checkpoint)
@@ -177,6 +182,9 @@ def query(
         write_answers(out, answers)
     if show:
         draw_answers(show, answers)
+    if archive:
+        for path in write_archive(archive, answers[0][1]):
+            print(f'{printable(path)} cannot be read any more, and is not in {archive}.', file=sys.stderr)
 
 
 def _fill(template: str | None, sentence: str) -> str:

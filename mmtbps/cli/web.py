@@ -37,7 +37,7 @@ def web(
         port: Port to listen on (default: the first free one from 7860).
         root_path: Path such as /find, or address, under which a proxy in front serves the page.
         examples: Sentences offered for a click (default: three); without a value, none.
-        read_only: Do not let visitors add images.
+        read_only: No uploads: visitors neither add images nor search by their own.
         max_megabytes: Size of an added file (default: 10).
         max_files: Files added at a time (default: 50).
         checkpoint: Weights of the model, if they have been moved.

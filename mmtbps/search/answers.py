@@ -11,6 +11,7 @@ from mmtbps.core.files import write_atomically
 from mmtbps.core.text import printable
 from mmtbps.visualization import draw_ranking
 
+from .answer_files import safe_cell
 from .metadata import read_table
 from .query_notes import QueryNotes
 from .results import SearchResult
@@ -45,16 +46,18 @@ def read_sentences(file: str | Path) -> list[str]:
 def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
     """Write a CSV with a row for every result: sentence, rank, path, score, cosine.
 
-    A sentence without results has one row with rank 0 and no image.
+    A sentence without results has one row with rank 0 and no image. No cell is a formula, see
+    :func:`~mmtbps.search.answer_files.safe_cell`.
     """
     table = io.StringIO(newline='')
     writer = csv.writer(table)
     writer.writerow(['sentence', 'rank', 'path', 'score', 'cosine'])
     for sentence, results in answers:
         for result in results:
-            writer.writerow([sentence, result.rank, result.path, f'{result.score:.6f}', f'{result.cosine:.6f}'])
+            row = [result.rank, safe_cell(result.path), f'{result.score:.6f}', f'{result.cosine:.6f}']
+            writer.writerow([safe_cell(sentence), *row])
         if not results:
-            writer.writerow([sentence, 0, '', '', ''])
+            writer.writerow([safe_cell(sentence), 0, '', '', ''])
     write_atomically(file, printable(table.getvalue()).encode())
 
 
