@@ -18,7 +18,7 @@ from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
 from mmtbps.engine.loaders import check_batch_size, require_batches
-from mmtbps.engine.own_data import apply_own_data, derive_numbers, tests_on_training_set
+from mmtbps.engine.own_data import apply_own_data, derive_numbers, measures_training_set
 from mmtbps.engine.progress import progress
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
@@ -122,7 +122,7 @@ def train(cfg: Config) -> dict[str, float]:
                 runner.logger.warning(sentence)
         _compile_model(runner)
         tested = (
-            not tests_on_training_set(cfg) and runner.test_loop is not None
+            not measures_training_set(cfg) and runner.test_loop is not None
         )  # what is wrong with the test set shows before the training
         runner.train()
     if not tested:

@@ -19,4 +19,4 @@ def annotate(images: str, /, *, out: str, pattern: str | None = None) -> None:
 
     rows, folder = write_annotation_table(images, out, pattern)
     print(f'{out}: {rows} images. Fill in the column caption, and person_id (the same for images of one person), then:')
-    print(f'  mmtbps train --data {out} --images {folder}')
+    print(f'  mmtbps train --data {out}' + (f' --images {folder}' if folder else ''))

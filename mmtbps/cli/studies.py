@@ -24,10 +24,10 @@ def studies(
 
     For example:
 
-        mmtbps studies configs/_studies_/cm-moco_vs_baseline.py --jobs 2
+        mmtbps studies cm-moco_vs_baseline --jobs 2
 
     Args:
-        study: Study file.
+        study: Study file, or the name of a study of this library.
         data_set: One that the study has variants for (default: the study's first).
         only: Pattern of the variants to train, such as `queue*` (default: all).
         work_dir: Folder of the runs (default: work_dirs/STUDY_DATASET).
@@ -44,10 +44,11 @@ def studies(
     from mmtbps.apis.studies import Study, format_table, run_study, summarise
     from mmtbps.apis.studies.plot import draw_study
     from mmtbps.core.files import write_atomically
+    from mmtbps.zoo import study_file
 
     # Let the trainings end with the tool.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    plan = Study.fromfile(study, data_set, only)
+    plan = Study.fromfile(study_file(study), data_set, only)
     folder = Path(work_dir or Path('work_dirs') / plan.name)
     failure = None
     if not report_only:

@@ -12,7 +12,7 @@ from mmtbps.datasets import PersonCaptions
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATASETS
 
-__all__ = ['apply_own_data', 'derive_numbers', 'disable_validation', 'tests_on_training_set']
+__all__ = ['apply_own_data', 'derive_numbers', 'disable_validation', 'measures_training_set']
 
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 1000, 5, 60
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -60,31 +60,26 @@ def _files(given: dict[str, Any]) -> dict[str, Any]:
     table = Path(given.pop('table', ''))
     if not table.is_file():
         raise FileNotFoundError(f'There is no table {table} (own_data, --data): a CSV or JSONL of images and captions.')
-    folder = _images_of(table, given.pop('images', None))
+    images = given.pop('images', None)
+    if images is not None and not Path(images).is_dir():
+        raise FileNotFoundError(f'There is no folder {images} (own_data.images, --images).')
     numbers = {key: given.pop(key, None) for key in ('num_val_ids', 'num_test_ids')}
-    files = dict(
-        type='PersonCaptions',
-        ann_file=str(table.absolute()),
-        data_prefix=dict(img_path=str(folder.absolute())),
-        **given,
-    )
-    probe = _dataset(files)
-    if 'split_key' not in given and not probe.has_column('split'):
+    files = dict(type='PersonCaptions', ann_file=str(table.absolute()), **given)
+    if 'split_key' not in given and not _dataset(files).has_column('split'):
         files['split_key'] = None
         persons = len({entry.person_id for entry in _dataset(files).read_entries()})
         share = max(2, round(persons / 10)) if persons >= _FEWEST_PERSONS else 0
         numbers = {key: share if number is None else number for key, number in numbers.items()}
+    folder = Path(images) if images is not None else _images_beside(table, _dataset(files))
+    files['data_prefix'] = dict(img_path=str(folder.absolute()))
     return files | {key: number for key, number in numbers.items() if number}
 
 
-def _images_of(table: Path, images: str | None) -> Path:
-    """The folder of the images: as told, or ``imgs`` beside the table, or the table's own."""
-    if images is not None:
-        if not Path(images).is_dir():
-            raise FileNotFoundError(f'There is no folder {images} (own_data.images, --images).')
-        return Path(images)
-    beside = table.parent / 'imgs'
-    return beside if beside.is_dir() else table.parent
+def _images_beside(table: Path, dataset: PersonCaptions) -> Path:
+    """The folder of the images: ``imgs`` beside the table, or the table's own if the first image is there."""
+    beside, first = table.parent / 'imgs', next(iter(dataset.read_entries()), None)
+    inside = first is not None and (table.parent / first.img_path).is_file()
+    return beside if beside.is_dir() and not inside else table.parent
 
 
 def _dataset(files: Mapping[str, Any]) -> PersonCaptions:
@@ -115,7 +110,7 @@ def disable_validation(cfg: Config) -> None:
         checkpoint.pop('rule', None)
 
 
-def tests_on_training_set(cfg: Config) -> bool:
+def measures_training_set(cfg: Config) -> bool:
     """Whether the test set is the training set, of which figures say nothing."""
     sets = [next(leaf_configs((cfg.get(name) or {}).get('dataset')), {}) for name in (_LOADERS[0], _LOADERS[2])]
     names = ('type', 'data_root', 'ann_file', 'split')

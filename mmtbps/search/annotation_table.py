@@ -13,7 +13,7 @@ from .metadata import MetadataSource
 __all__ = ['write_annotation_table']
 
 
-def write_annotation_table(images: str | Path, out: str | Path, pattern: str | None = None) -> tuple[int, str]:
+def write_annotation_table(images: str | Path, out: str | Path, pattern: str | None = None) -> tuple[int, str | None]:
     """Write a CSV for :class:`~mmtbps.datasets.PersonCaptions`: a row per image, with an empty caption.
 
     Args:
@@ -23,7 +23,8 @@ def write_annotation_table(images: str | Path, out: str | Path, pattern: str | N
             None: the column ``person_id`` is empty.
 
     Returns:
-        The number of rows, and the folder that the paths in the table are relative to.
+        The number of rows, and the folder that the paths in the table are relative to; None for the table's own, if the
+        images are below it.
 
     Raises:
         FileExistsError: If the table exists.
@@ -36,7 +37,8 @@ def write_annotation_table(images: str | Path, out: str | Path, pattern: str | N
         raise FileExistsError(f'{out} exists and may have been filled in. Name another file, or remove it.')
     listed = list_images(images, MetadataSource(pattern=pattern) if pattern else None)
     facts = sorted({name for image in listed.images for name in image.metadata} - {'folder', 'person_id'})
-    folder = os.path.abspath(images)
+    beside = Path(out).absolute().parent
+    folder = beside if Path(images).absolute().is_relative_to(beside) else Path(images).absolute()
     table = io.StringIO(newline='')
     writer = csv.writer(table)
     writer.writerow(['image', 'caption', 'person_id', *facts])
@@ -44,4 +46,4 @@ def write_annotation_table(images: str | Path, out: str | Path, pattern: str | N
         known = [image.metadata.get(name, '') for name in ('person_id', *facts)]
         writer.writerow([os.path.relpath(image.path, folder), '', *known])
     write_atomically(out, table.getvalue().encode())
-    return len(listed.images), os.path.relpath(folder)
+    return len(listed.images), None if folder == beside else os.path.relpath(folder)

@@ -1,6 +1,6 @@
 """Published weights of others: the list, fetching, verification, conversion; models and configs by name."""
 
-from .configs import named_configs, read_config
+from .configs import named_configs, read_config, study_file
 from .download import download
 from .entries import CLIP_NOTICE, ENTRIES, Entry
 from .fetching import fetch_model
@@ -20,5 +20,6 @@ __all__ = [
     'named_configs',
     'read_config',
     'require_named',
+    'study_file',
     'weights_named',
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-__all__ = ['named_configs', 'read_config']
+__all__ = ['named_configs', 'read_config', 'study_file']
 
 _CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
 
@@ -42,3 +42,24 @@ def read_config(name: str | Path) -> Config:
     near = difflib.get_close_matches(Path(text).stem, named_configs(), 1)
     hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists those that have a name.'
     raise FileNotFoundError(f'There is no config {text}. {hint}')
+
+
+def study_file(name: str) -> Path:
+    """Find the file of a study.
+
+    Args:
+        name: A path; the name of a study of this library, such as ``queue_size``; or
+            ``mmtbps::_studies_/queue_size.py``.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    studies = _CONFIGS / '_studies_'
+    inside = _CONFIGS / name.removeprefix('mmtbps::')
+    for path in (Path(name), studies / f'{name}.py', inside):
+        if path.is_file():
+            return path
+    names = sorted(path.stem for path in studies.glob('*.py'))
+    near = difflib.get_close_matches(Path(name).stem, names, 1)
+    hint = f'Did you mean {near[0]}?' if near else f'There are {", ".join(names)}.'
+    raise FileNotFoundError(f'There is no study {name}. {hint}')

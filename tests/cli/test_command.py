@@ -3,8 +3,11 @@
 import hashlib
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -157,3 +160,98 @@ def test_help_loads_neither_torch_nor_mmengine():
         assert f'│ {name} ' in done.stdout
     done = subprocess.run([sys.executable, '-m', 'mmtbps', '--version'], capture_output=True, text=True)
     assert done.stdout.startswith('mmtbps 0.')
+
+
+def test_the_folder_of_a_training_is_a_model_with_one_best_checkpoint(run, tmp_path):
+    folder = tmp_path / 'work_dirs' / 'mine'
+    folder.mkdir(parents=True)
+    (folder / 'mine.py').write_text('model = dict()')
+    code, _, err = run('test', folder)
+    assert code == 2
+    assert 'it has no best checkpoint (best_*.pth)' in err
+    both = [folder / f'best_t2i_R@1_epoch_{number}.pth' for number in (1, 2)]
+    for file in both:
+        file.touch()
+    # As a shell fills in `work_dirs/mine/best_*.pth`.
+    for words in (['test', folder / 'mine.py', *both], ['export', folder / 'mine.py', *both, tmp_path / 'out'],
+                  ['search', 'index', '--config', 'c', '--checkpoint', *both, 'crops', '--out', 'g']):  # fmt: skip
+        code, _, err = run(*words)
+        assert code == 2
+        assert f'best_*.pth matches two checkpoints, {both[0]} and {both[1]}' in err
+    code, _, err = run('search', 'index', tmp_path, '--model', folder, '--out', tmp_path / 'g')
+    assert code == 2
+    assert 'has several files best_*.pth: best_t2i_R@1_epoch_1.pth, best_t2i_R@1_epoch_2.pth' in err
+    code, _, err = run('search', 'index', tmp_path, both[0], '--model', 'nam', '--out', tmp_path / 'g')
+    assert code == 2
+    assert f'{both[0]} is a checkpoint, not an image' in err
+
+
+def test_a_training_without_validation_is_a_model_by_its_last_checkpoint(tmp_path):
+    from mmtbps.zoo import require_named
+
+    (tmp_path / 'mine.py').write_text('val_cfg = None')
+    for number in (2, 10):
+        (tmp_path / f'epoch_{number}.pth').touch()
+    assert require_named(str(tmp_path)) == (tmp_path / 'mine.py', tmp_path / 'epoch_10.pth')
+    (tmp_path / 'mine.py').write_text('val_cfg = dict()')
+    with pytest.raises(FileNotFoundError, match='no best checkpoint'):
+        require_named(str(tmp_path))
+
+
+def test_every_command_has_help_with_an_example(run):
+    app = cli.mmtbps_app()
+    for name in [name for name in app if not name.startswith('-')]:
+        inner = [name for name in app[name] if not name.startswith('-')]
+        for words in [[name, part] for part in inner] or [[name]]:
+            code, out, err = run(*words, '--help')
+            assert code == 0, err
+            assert out.startswith(f'Usage: mmtbps {" ".join(words)}')
+            assert '--traceback shows where' in out
+            assert 'For example:' in out or words in (['search', 'remove'], ['search', 'verify'])
+
+
+def test_studies_are_found_by_name(run, tmp_path, monkeypatch):
+    from mmtbps.zoo import study_file
+
+    monkeypatch.chdir(tmp_path)
+    by_name = study_file('queue_size')
+    assert by_name.is_file()
+    assert study_file('mmtbps::_studies_/queue_size.py').samefile(by_name)
+    code, _, err = run('studies', 'queue_sise')
+    assert code == 2
+    assert 'There is no study queue_sise. Did you mean queue_size?' in err
+
+
+def test_the_answer_goes_into_an_archive(run, nam, crops, tmp_path):
+    import zipfile
+
+    gallery, archive = tmp_path / 'gallery', tmp_path / 'answer.zip'
+    run('search', 'index', crops, '--model', 'nam', '--out', gallery)
+    code, _, err = run('search', 'query', gallery, 'a man', '--topk', 2, '--zip', archive)
+    assert code == 0, err
+    assert len([name for name in zipfile.ZipFile(archive).namelist() if name.endswith('.png')]) == 2
+    code, _, err = run('search', 'query', gallery, 'a man', 'a woman', '--zip', archive)
+    assert code == 2
+    assert '--zip takes the answer to one sentence, got 2 sentences' in err
+
+
+def test_crops_of_a_drawn_video_are_searched_by_time(run, nam, tmp_path, monkeypatch):
+    from drawn_videos import draw_walker, street, write_video
+
+    page = (Path(cli.__file__).parents[2] / 'docs' / 'from_video.md').read_text()
+    (block,) = re.findall(r'```console\n(.*?)```', page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    frames = [draw_walker(street(), 100 + 20 * second, 60, 120) for second in range(13) for _ in range(10)]
+    write_video(tmp_path / 'street.mp4', frames)
+    code, out, err = run('crops', 'none.mp4', '--out', 'crops')
+    assert code == 2
+    assert 'none.mp4' in err
+    outputs = []
+    for line in block.strip().splitlines():
+        code, out, err = run(*shlex.split(line)[1:])
+        assert code == 0, err
+        outputs.append(out)
+    assert re.match(r'\d+ crops from 13 frames of 1 source', outputs[0])
+    found = re.findall(r'street_(\d+)\.\d+_\d+_\d+\.jpg', outputs[2])
+    assert found
+    assert all(int(second) >= 10 for second in found)
