@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -15,11 +14,12 @@ from published_shapes import nam_checkpoint
 from stand_ins import small_run, write_persons
 
 import mmtbps
+from mmtbps import cli
 from mmtbps.apis import build_runner, resolve_data_sizes, train
 from mmtbps.core.checkpoint import load_checkpoint_file
 from mmtbps.core.files import file_sha256
 from mmtbps.registry import MODELS
-from mmtbps.zoo import fetch_model, weights_named
+from mmtbps.zoo import fetch_model, read_config, weights_named
 
 ROOT = Path(mmtbps.__file__).parents[1]
 PAGE = (ROOT / 'docs' / 'how_to' / 'fine_tune.md').read_text(encoding='utf-8')
@@ -60,16 +60,16 @@ def arguments(tmp_path, checkpoint):
     """The page's command on stand-ins."""
     data = write_persons(tmp_path, 'RSTPReid', ['A man walks in blue.'])
     words = shlex.split(COMMAND)
-    assert words[:2] == ['python', 'tools/train.py']
+    assert words[:2] == ['mmtbps', 'train']
     place = {'work_dirs/fine-tuned': str(tmp_path / 'run')}
     settings = [f'{name}={value}' for name, value in small_run(data).items()]
-    return [*(place.get(word, word) for word in words[1:]), *THIN, *settings, f'load_from={checkpoint}']
+    return [*(place.get(word, word) for word in words), *THIN, *settings, f'load_from={checkpoint}']
 
 
 def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, 'argv', [*arguments, '--out', str(tmp_path / 'figures.json')])
-    runpy.run_path('tools/train.py', run_name='__main__')
+    cli.main()
     assert json.loads((tmp_path / 'figures.json').read_text()).keys() >= {'t2i/R@1', 'i2t/mAP'}
     (log,) = (tmp_path / 'run').glob('*/*.log')
     text = log.read_text()
@@ -94,7 +94,7 @@ def test_page_is_true(arguments, checkpoint, tmp_path, monkeypatch):
 
 def test_to_resume_with_other_words_is_an_error(checkpoint, arguments, tmp_path):
     place = arguments.index('--cfg-options')
-    cfg = Config.fromfile(ROOT / next(word for word in arguments if word.startswith('configs/')))
+    cfg = read_config(arguments[2])
     cfg.merge_from_dict(parse(arguments[place + 1 :]))
     cfg.merge_from_dict(dict(resume=True, work_dir=str(tmp_path / 'run'), experiment_name='resume_with_other_words'))
     runner = build_runner(cfg)

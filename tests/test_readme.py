@@ -11,6 +11,7 @@ import pytest
 from mmengine.config import Config
 
 import mmtbps
+from mmtbps import cli
 from mmtbps.apis import resolve_data_sizes
 from mmtbps.engine.config_checks import check_config
 from mmtbps.registry import DATASETS
@@ -26,7 +27,7 @@ COMMANDS = [
     if language == 'console'
     for line in block.replace('\\\n', ' ').splitlines()
     for command in line.split('&&')
-    if 'tools/' in command
+    if 'tools/' in command or command.strip().startswith('mmtbps ')
 ]
 
 
@@ -41,6 +42,9 @@ def test_the_two_commands_stand_first():
 @pytest.mark.parametrize('command', COMMANDS)
 def test_commands_name_tools_options_and_configs_that_exist(command, monkeypatch):
     words = shlex.split(command, comments=True)
+    if words[0] == 'mmtbps':
+        cli.Command(cli.mmtbps_app()).parse(words[1:])
+        return
     tool = next(word for word in words if word.startswith('tools/'))
     arguments = words[words.index(tool) + 1 :]
     assert (ROOT / tool).is_file()
@@ -81,7 +85,8 @@ def write_own_data(folder):
 
 
 def test_the_config_for_own_data_reads_them(tmp_path, monkeypatch):
-    (snippet,) = [block for language, block in BLOCKS if language == 'python' and 'PersonCaptions' in block]
+    page = (ROOT / 'docs' / 'how_to' / 'own_data.md').read_text(encoding='utf-8')
+    (snippet,) = [block for language, block in BLOCK.findall(page) if 'PersonCaptions' in block]
     write_own_data(tmp_path / 'data/mine')
     monkeypatch.chdir(tmp_path)
     Path('own.py').write_text(snippet, encoding='utf-8')

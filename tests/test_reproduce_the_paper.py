@@ -15,7 +15,9 @@ from stand_ins import small_run, write_persons
 from tiny_clip import TEXT_ARCH, save_openai_archive, tiny_clip
 
 import mmtbps
+from mmtbps import cli
 from mmtbps.datasets.word_vectors import WordVectors
+from mmtbps.zoo import read_config
 
 ROOT = Path(mmtbps.__file__).parents[1]
 FILE = ROOT / 'docs' / 'how_to' / 'reproduce_the_paper.md'
@@ -41,11 +43,11 @@ def inline(start):
 
 def run(words, *extra):
     """A command of the page, in this process."""
-    assert words[0] == 'python'
+    tool = words[0] == 'python'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'argv', [*words[1:], *map(str, extra)])
+        patch.setattr(sys, 'argv', [*words[tool:], *map(str, extra)])
         with contextlib.suppress(SystemExit):
-            runpy.run_path(words[1], run_name='__main__')
+            runpy.run_path(words[1], run_name='__main__') if tool else cli.main()
 
 
 @pytest.fixture(scope='module')
@@ -79,7 +81,7 @@ def build_table(words):
 
 @pytest.mark.usefixtures('unformatted_configs')
 def test_words_and_training(home, capsys):
-    run(['python', *inline('python tools/dataset_tools/verify')[1:]])
+    run(inline('mmtbps verify'))
     assert 'No faults.' in capsys.readouterr().out
     (words,) = COMMANDS['words']
     build_table(words)
@@ -116,23 +118,23 @@ def test_configs_read_the_tables_where_the_commands_write_them():
         assert (cfg.word_table, dataset.type, dataset.data_root) == (words[2], kind, folder)
 
 
-def options_of(tool, capsys):
-    run(['python', str(ROOT / tool), '--help'])
+def options_of(words, capsys):
+    run([*words, '--help'])
     return set(re.findall(r'--[\w-]+', capsys.readouterr().out))
 
 
 def test_options_in_the_text_exist(capsys):
     named = {code.split()[0] for code in INLINE if code.startswith('--')}
     of_training = {'--amp', '--cfg-options'}
-    assert of_training <= named & options_of('tools/train.py', capsys)
-    assert named - of_training <= options_of('tools/dataset_tools/build_word_table.py', capsys)
+    assert of_training <= named & options_of(['mmtbps', 'train'], capsys)
+    assert named - of_training <= options_of(['python', str(ROOT / 'tools/dataset_tools/build_word_table.py')], capsys)
 
 
 def test_several_processes_keep_the_batch_of_the_config():
     tool, _, processes = inline('tools/dist_train.sh')
     assert (ROOT / tool).is_file()
     (command,) = COMMANDS['train']
-    loader = Config.fromfile(ROOT / command[2]).train_dataloader
+    loader = read_config(command[2]).train_dataloader
     assert {'train_dataloader.batch_size', 'train_dataloader.sampler.batch_size'} <= set(INLINE)
     each = int(re.search(r'set to (\d+), so that', PAGE.replace('\n', ' '))[1])
     assert int(processes) * each == loader.batch_size == loader.sampler.batch_size == 128
@@ -146,7 +148,7 @@ def test_links_lead_somewhere(target):
 def test_the_published_figures_are_those_of_the_metafile():
     (command,) = COMMANDS['train']
     models = yaml.safe_load((ROOT / 'configs/cm_moco/metafile.yml').read_text())['Models']
-    (results,) = [model['Results'] for model in models if model['Config'] == command[2]]
+    (results,) = [model['Results'] for model in models if model['Name'] == command[2]]
     text = PAGE.replace('\n', ' ')
     figures = re.search(r'Rank-1 ([\d.]+), Rank-5 ([\d.]+), Rank-10 ([\d.]+) and mAP ([\d.]+)', text).groups()
     assert [float(figure) for figure in figures] == list(results[0]['Metrics'].values())

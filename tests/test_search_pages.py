@@ -13,6 +13,7 @@ from deploy.small_models import write_files
 from tiny_search import draw_crops
 
 import mmtbps
+from mmtbps import cli
 from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.search import Searcher
 
@@ -28,6 +29,8 @@ def blocks(page):
 
 def tool_and_arguments(line):
     words = shlex.split(line)
+    if words[0] == 'mmtbps':
+        return dict(main=cli.Command(cli.mmtbps_app())), words[1:]
     number = next(number for number, word in enumerate(words) if word.startswith('tools/'))
     return runpy.run_path(str(ROOT / words[number])), words[number + 1 :]
 
@@ -59,7 +62,7 @@ def carry_out(page, capsys):
         for line in content.strip().splitlines():
             tool, arguments = tool_and_arguments(line)
             if not run:
-                tool['main'].parse(arguments)
+                tool.get('parse_args', getattr(tool['main'], 'parse', None))(arguments)
                 continue
             capsys.readouterr()
             assert tool['main'](arguments) in (0, None), capsys.readouterr().err

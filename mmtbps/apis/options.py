@@ -30,7 +30,7 @@ def apply_train_options(
     validate: bool = True,
     auto_scale_lr: bool = False,
 ) -> Config:
-    """Apply the options of ``tools/train.py`` to a config, in place.
+    """Apply the options of ``mmtbps train`` to a config, in place.
 
     Args:
         cfg: A complete config with ``work_dir`` set.

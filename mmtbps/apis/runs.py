@@ -1,4 +1,4 @@
-"""Train and test with MMEngine's Runner, as ``tools/train.py`` and ``tools/test.py`` do."""
+"""Train and test with MMEngine's Runner, as ``mmtbps train`` and ``mmtbps test`` do."""
 
 import os
 from pathlib import Path

@@ -93,5 +93,5 @@ def read_image(file: str | Path, max_pixels: int = MAX_PIXELS, backend_args: dic
         reason = ' '.join(str(error).split())  # OpenCV's has several lines
         raise OSError(
             f'Cannot read the image {file} ({type(error).__name__}: {reason}). Repair or remove it; '
-            'tools/dataset_tools/verify_dataset.py lists all broken images.'
+            'mmtbps verify lists all broken images.'
         ) from error

@@ -270,7 +270,7 @@ class TBPSDataset(BaseDataset):
             warnings.warn(
                 f'{self.ann_file}: {len(blank)} images of the split {self.split!r} lack a caption or have blank ones '
                 f'(the first: {blank[0].where}). Blank captions are ignored, and so are the '
-                f'{len(images) - len(usable)} images without other captions. tools/dataset_tools/verify_dataset.py '
+                f'{len(images) - len(usable)} images without other captions. mmtbps verify '
                 'lists them.',
                 stacklevel=2,
             )
@@ -335,7 +335,7 @@ class TBPSDataset(BaseDataset):
         if packed is None:
             raise RuntimeError(
                 f'The pipeline returned nothing for item {info["sample_idx"]} ({info["img_path"]}). Repair or '
-                'remove the image; tools/dataset_tools/verify_dataset.py lists all broken ones.'
+                'remove the image; mmtbps verify lists all broken ones.'
             )
         return packed
 

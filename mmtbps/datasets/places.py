@@ -72,6 +72,6 @@ def require_images(folder: str, paths: Sequence[str]) -> None:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} images are not in {folder}: {", ".join(missing[:3])}'
             f'{", ..." if len(missing) > 3 else ""}. {f"{hint} " if hint else ""}Check data_root and data_prefix; '
-            'tools/dataset_tools/verify_dataset.py lists every missing image. (check_images=False skips this check, '
+            'mmtbps verify lists every missing image. (check_images=False skips this check, '
             'for images that are not on the local disk.)'
         )

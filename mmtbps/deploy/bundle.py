@@ -89,7 +89,7 @@ class Bundle:
         for name in (MANIFEST, IMAGE_GRAPH, TEXT_GRAPH):
             if not (folder / name).is_file():
                 raise FileNotFoundError(
-                    f'{folder} is not an exported model: it has no {name}. Write one with tools/deploy/export_onnx.py.'
+                    f'{folder} is not an exported model: it has no {name}. Write one with mmtbps export.'
                 )
         try:
             stored = parse_json((folder / MANIFEST).read_bytes())

@@ -76,7 +76,7 @@ def load_features(path: str | os.PathLike) -> Features:
     """Read a file of :func:`save_features`; nothing in it is unpickled.
 
     Args:
-        path: The file, as ``tools/test.py --dump`` writes it.
+        path: The file, as ``mmtbps test --dump`` writes it.
 
     Returns:
         The features.
@@ -87,7 +87,7 @@ def load_features(path: str | os.PathLike) -> Features:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'There is no file {path}; write one with tools/test.py --dump.')
+        raise FileNotFoundError(f'There is no file {path}; write one with mmtbps test --dump.')
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in Features._fields}
@@ -100,7 +100,7 @@ def load_features(path: str | os.PathLike) -> Features:
         fits = _fits(features)
     except Exception as error:  # readers raise errors of many kinds on damaged files
         reason = ' '.join(str(error).split())
-        raise ValueError(f'{path} is not a file of tools/test.py --dump ({reason}); write it again.') from error
+        raise ValueError(f'{path} is not a file of mmtbps test --dump ({reason}); write it again.') from error
     if not fits:
         raise ValueError(f'{path} was changed after it was written: its parts do not fit each other; write it again.')
     return features

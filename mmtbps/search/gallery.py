@@ -162,7 +162,7 @@ class Gallery:
         return len(chosen)
 
     def add_shards(self, folder: str | Path, out: str | Path | None = None) -> IndexReport:
-        """Add features that ``tools/extract.py`` extracted.
+        """Add features that ``mmtbps extract`` extracted.
 
         Args:
             folder: Folder of the shards; their checksums are verified.

@@ -120,7 +120,7 @@ def read_manifest(folder: str | Path) -> Manifest:
     if not file.is_file():
         raise FileNotFoundError(
             f'There is no gallery in {folder}: {MANIFEST} is missing. Create one, or finish one whose indexing was '
-            'interrupted, with tools/search.py index or Searcher.index.'
+            'interrupted, with mmtbps search index or Searcher.index.'
         )
     version = _format_of(file)
     if version not in (None, FORMAT):

@@ -102,7 +102,7 @@ def read_shard_manifest(folder: str | Path) -> dict[str, Any]:
     file = Path(folder) / SHARD_MANIFEST
     if not file.is_file():
         raise FileNotFoundError(
-            f'There is no {SHARD_MANIFEST} in {folder}: the extraction is not finished. Run tools/extract.py again.'
+            f'There is no {SHARD_MANIFEST} in {folder}: the extraction is not finished. Run mmtbps extract again.'
         )
     try:
         manifest = parse_json(file.read_bytes(), finite=False)

@@ -89,7 +89,7 @@ def load_report(folder: str | os.PathLike) -> Report:
     """Read a report.
 
     Args:
-        folder: A folder that ``tools/test.py --report`` wrote.
+        folder: A folder that ``mmtbps test --report`` wrote.
 
     Returns:
         The report.
@@ -101,9 +101,7 @@ def load_report(folder: str | os.PathLike) -> Report:
     folder = Path(folder)
     for name in (FIGURES_FILE, QUERIES_FILE):
         if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f'{folder} is not a report: it has no {name}; write one with tools/test.py --report.'
-            )
+            raise FileNotFoundError(f'{folder} is not a report: it has no {name}; write one with mmtbps test --report.')
     try:
         content = parse_json((folder / FIGURES_FILE).read_bytes(), finite=False)
         queries: dict[str, list[dict[str, str]]] = {}
