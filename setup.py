@@ -82,6 +82,7 @@ setup(
         # Reads the command lines; 5 needs Python 3.11.
         'cyclopts>=4.2,<6',
         'filelock',
+        'jinja2',
         'matplotlib',
         'model-index',
         'opencv-python',

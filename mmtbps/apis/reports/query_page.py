@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+from jinja2 import Environment, StrictUndefined
 
 from mmtbps.core.files import write_atomically
 from mmtbps.core.images import read_image
@@ -14,7 +14,14 @@ from mmtbps.core.images import read_image
 __all__ = ['FoundImage', 'QueryCard', 'write_query_page']
 
 _HEIGHT, _QUALITY = 200, 85
-_STYLE = """
+_PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+    """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{{ title }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
 :root { color-scheme: light; --match: #1a9850; --mismatch: #d73027; --ink: #1d2733; --soft: #5b6875; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 28px 24px 60px; max-width: 1240px; color: var(--ink); background: #f4f6f8;
@@ -37,7 +44,39 @@ figure.match img { border-color: var(--match); }
 figure.own { padding-right: 14px; margin-right: 4px; border-right: 1px solid #dde3e9; }
 figure.own img { border-color: #8a96a3; }
 figcaption { font-size: 12px; color: var(--soft); margin-top: 3px; font-variant-numeric: tabular-nums; }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+<p>{{ introduction }}</p>
+<ul class="metadata">
+{% for name, value in metadata.items() %}
+<li><b>{{ name }}</b>{{ value }}</li>
+{% endfor %}
+</ul>
+<table>
+<thead><tr><th></th>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for name, row in figures.items() %}
+<tr><th>{{ name }}</th>{% for column in columns %}<td>{{ "%.2f" % row[column] }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody>
+</table>
+{% for card in cards %}
+<section>
+<h2><span>{{ card.mark }}</span>{{ card.caption }}</h2>
+<div class="row">
+{% for image in card.images %}
+<figure class="{{ image.kind }}"><img src="{{ embed(image.path) }}" alt="">
+<figcaption>{{ image.label }}</figcaption></figure>
+{% endfor %}
+</div>
+</section>
+{% endfor %}
+</body>
+</html>
 """
+)
 
 
 class FoundImage(NamedTuple):
@@ -89,33 +128,12 @@ def write_query_page(
     Raises:
         FileNotFoundError: If an image does not exist.
     """
-    columns = list(next(iter(figures.values())))
-    head = ''.join(f'<th>{escape(column)}</th>' for column in ['', *columns])
-    rows = ''.join(
-        f'<tr><th>{escape(name)}</th>' + ''.join(f'<td>{row[column]:.2f}</td>' for column in columns) + '</tr>'
-        for name, row in figures.items()
-    )
-    items = ''.join(f'<li><b>{escape(name)}</b>{escape(value)}</li>' for name, value in metadata.items())
-    body = '\n'.join(map(_card, cards))
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
-        f'<body>\n<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n<ul class="metadata">{items}</ul>\n'
-        f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n{body}\n</body>\n</html>\n'
-    )
+    page = _PAGE.render(
+        title=title, introduction=introduction, metadata=metadata, figures=figures, cards=cards, embed=_embed,
+        columns=list(next(iter(figures.values()))),
+    )  # fmt: skip
     # Captions from the web may hold lone surrogates, which UTF-8 cannot encode.
     write_atomically(out_file, page.encode('utf-8', 'xmlcharrefreplace'))
-
-
-def _card(card: QueryCard) -> str:
-    """Format a query as HTML."""
-    figures = ''.join(
-        f'<figure class="{image.kind}"><img src="{_embed(image.path)}" alt=""><figcaption>{escape(image.label)}'
-        '</figcaption></figure>'
-        for image in card.images
-    )
-    heading = f'<h2><span>{escape(card.mark)}</span>{escape(card.caption)}</h2>'
-    return f'<section>{heading}<div class="row">{figures}</div></section>'
 
 
 def _embed(path: str) -> str:
