@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -216,13 +217,13 @@ def test_an_image_finds_itself_until_it_is_removed(run, index, files):
     assert str(path) not in [result['path'] for result in answer['results']]
 
 
-def test_the_progress_bar_ends_its_line(files, tmp_path, capsys):
+def test_the_bar_is_for_terminals(files, tmp_path, capsys, monkeypatch):
     crops, config, checkpoint = map(str, files)
     main = runpy.run_path(str(TOOLS / 'extract.py'))['main']
-    main([crops, '--config', config, '--checkpoint', checkpoint, '--out', str(tmp_path / 'shards')])
-    progress = capsys.readouterr().err
-    assert '12/12' in progress
-    assert progress.endswith('\n')
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, 'isatty', lambda terminal=terminal: terminal)
+        main([crops, '--config', config, '--checkpoint', checkpoint, '--out', str(tmp_path / f'shards_{terminal}')])
+        assert ('12/12' in capsys.readouterr().err) == terminal
 
 
 def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
