@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATASETS, TOKENIZER
 
-__all__ = ['SIZES', 'resolve_data_sizes']
+__all__ = ['SIZES', 'find_sizes', 'resolve_data_sizes']
 
 SIZES = ('vocab_size', 'num_classes')
 """Settings of a model that depend on the data."""
@@ -33,7 +33,7 @@ def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) 
             vocabulary size than the data.
     """
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
-    slots = list(_find_sizes(cfg.model, 'model'))
+    slots = list(find_sizes(cfg.model, 'model'))
     if not any(node[key] is None for _, node, key in slots):
         return cfg
     sizes = _sizes_of_meta(cfg, dataset_meta) if dataset_meta is not None else _sizes_of_training_set(cfg)
@@ -51,16 +51,25 @@ def resolve_data_sizes(cfg: Config, dataset_meta: dict[str, Any] | None = None) 
     return cfg
 
 
-def _find_sizes(node: Any, path: str) -> Iterator[tuple[str, ConfigDict, str]]:
+def find_sizes(node: Any, path: str) -> Iterator[tuple[str, ConfigDict, str]]:
+    """Find the settings of a model that depend on the data.
+
+    Args:
+        node: A config, or a part of one.
+        path: Its name.
+
+    Yields:
+        The name of the dictionary that has one, the dictionary, and the key.
+    """
     if isinstance(node, dict):
         for key, value in node.items():
             if key in SIZES:
                 yield path, node, key
             else:
-                yield from _find_sizes(value, f'{path}.{key}')
+                yield from find_sizes(value, f'{path}.{key}')
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _find_sizes(value, f'{path}[{index}]')
+            yield from find_sizes(value, f'{path}[{index}]')
 
 
 def _sizes_of_training_set(cfg: Config) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def run(tmp_path, capsys, monkeypatch):
 
 def test_two_lines_an_epoch_and_the_table(run):
     lines, errors, log = run()
-    assert lines[0].startswith('dual-stream_tiny_toypedes: 16 pairs, 2 epochs of 4 steps, on cpu. Log: ')
+    assert lines[0].startswith('dual-stream_tiny_toypedes: 16 pairs, vocab_size=9, 2 epochs of 4 steps, on cpu. Log: ')
     assert [line.split('  ')[0] for line in lines[1:5]] == ['epoch 1/2', '', 'epoch 2/2', '']
     assert all('loss ' in line and 'lr ' in line and 'took ' in line for line in lines[1:5:2])
     assert all('t2i/R@1 ' in line and 'best so far ' in line for line in lines[2:5:2])

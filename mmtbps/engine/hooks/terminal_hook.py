@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mmtbps.core.terminal import progress_bar, tell
 from mmtbps.registry import HOOKS
 
+from ..data_sizes import find_sizes
 from ..progress import progress
 
 __all__ = ['TerminalHook']
@@ -47,8 +48,10 @@ class TerminalHook(Hook):
         steps = f' of {len(runner.train_dataloader):,} steps' if unit == 'epoch' else ''
         behind = f', {done:,} of them done' if done else ''
         folder = Path(runner.log_dir, f'{runner.timestamp}.log')
+        sizes = [f'{key}={node[key]}' for _, node, key in find_sizes(runner.cfg.model, 'model')]
+        facts = ', '.join([f'{len(loop.dataloader.dataset):,} pairs', *dict.fromkeys(sizes)])
         tell(
-            f'{runner.experiment_name.removesuffix(f"_{runner.timestamp}")}: {len(loop.dataloader.dataset):,} pairs, '
+            f'{runner.experiment_name.removesuffix(f"_{runner.timestamp}")}: {facts}, '
             f'{total:,} {unit}s{steps}{behind}, on {next(runner.model.parameters()).device}. Log: {_short(folder)}'
         )
         self._begin = self._since = time.monotonic()
