@@ -9,6 +9,8 @@ from typing import Any
 
 from mmengine.registry import Registry
 
+from mmtbps.core.own_modules import own_modules
+
 __all__ = ['ConfigReader', 'config_to_data', 'module_to_trust', 'modules_of', 'registered']
 
 _FAMILY = frozenset({'mmcv', 'mmengine', 'mmpretrain', 'mmtbps', 'torch', 'torchvision'})
@@ -173,7 +175,8 @@ class ConfigReader:
                 )
         for name in dict.fromkeys([*self.trusted, *filter(self._trusts, modules)]):
             try:
-                import_module(name)
+                with own_modules():
+                    import_module(name)
             except ImportError as error:
                 raise ImportError(
                     f'The trusted module {name} cannot be imported ({error}). Install it, or name its folder in '

@@ -55,4 +55,4 @@ def test_the_method_trains_and_is_tested(project):
 
 def test_the_files_are_those_of_the_page():
     assert set(FILES) == {'atelier/__init__.py', 'atelier/heads.py', 'atelier/transforms.py', 'method.py'}
-    assert 'python $MMTBPS/tools/train.py method.py' in PAGE
+    assert 'mmtbps train method.py' in PAGE

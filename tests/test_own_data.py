@@ -85,6 +85,25 @@ def test_the_page(project, run):
         (answer,) = json.loads(run(shlex.join([*shlex.split(query)[:-1], sentence, '--json', '--topk', '1'])))
         right += Path(answer['results'][0]['path']).name[:2] == image[:2]
     assert right >= 6  # of 8; chance finds one
+    told = run('mmtbps test work_dirs/captions --verbose')
+    assert 'The test set is the training set' in told
+
+
+def test_each_image_a_person_of_its_own(project, run):
+    run('mmtbps annotate crops --out plain.csv')
+    with open('plain.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert {row['person_id'] for row in rows} == {''}
+    with open('plain.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(dict(row, caption=project[Path(row['image']).name]) for row in rows)
+    assert '`--cfg-options own_data.person_key=image`' in PAGE
+    option = ('--cfg-options', 'own_data.person_key=image')
+    # A tenth each for val and test.
+    assert '20 pairs of 20 persons' in run('mmtbps verify plain.csv', *option)
+    told = run('mmtbps train --data plain.csv', *option, *FAST.replace('=25', '=1').split())
+    assert '20 pairs of 20 persons' in told
 
 
 def test_the_config_of_the_page(tmp_path):

@@ -42,13 +42,18 @@ def run(project, command, *extra):
     """A command of the page; the package is installed into a folder of its own, beside mmtbps."""
     site = project.parent / 'site'
     environment = {
-        **os.environ, 'MMTBPS': str(ROOT), 'PYTHONPATH': f'{site}:{ROOT}', 'PYTHONWARNINGS': 'ignore',
+        **os.environ, 'PYTHONPATH': f'{site}:{ROOT}', 'PYTHONWARNINGS': 'ignore',
         'OMP_NUM_THREADS': '1',
     }  # fmt: skip
-    words = shlex.split(os.path.expandvars(command.replace('$MMTBPS', str(ROOT))))
-    assert words[0] == 'python'
+    words = shlex.split(command)
+    program = ['-m', 'mmtbps'] if words[0] == 'mmtbps' else []
+    assert program or words[0] == 'python'
     done = subprocess.run(
-        [sys.executable, *words[1:], *map(str, extra)], cwd=project, env=environment, capture_output=True, text=True
+        [sys.executable, *program, *words[1:], *map(str, extra)],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return done.stdout + done.stderr

@@ -55,7 +55,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     resolve_data_sizes(cfg, dataset_meta)
     _drop_scope_of_collate_functions(cfg)
     prepare_cpu_launcher(cfg)
-    notes.append(_find_checkpoint(cfg))
+    found = _find_checkpoint(cfg)
     if str(cfg.get('runner_type', '')).endswith('FlexibleRunner'):
         raise ValueError(
             "runner_type='FlexibleRunner' is not supported: its strategies load and save checkpoints by themselves, "
@@ -67,8 +67,10 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     for kind in (FitWeightsHook, EpochSeedHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())  # no config goes without
-    for note in filter(None, notes):
-        runner.logger.warning(note)
+    if found:
+        runner.logger.warning(found)
+    for note in notes:
+        tell(note)
     return runner
 
 
@@ -169,6 +171,8 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
         add_feature_dump(cfg, dump_to, describe_provenance(cfg, checkpoint, dataset_meta))
     runner = build_runner(cfg, dataset_meta)
     _stop_profiling(runner)
+    if measures_training_set(runner.cfg):
+        runner.logger.warning('The test set is the training set: figures on it say nothing of other persons.')
     runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
     return runner.test()
 

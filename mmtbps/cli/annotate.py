@@ -18,5 +18,8 @@ def annotate(images: str, /, *, out: str, pattern: str | None = None) -> None:
     from mmtbps.search.annotation_table import write_annotation_table
 
     rows, folder = write_annotation_table(images, out, pattern)
-    print(f'{out}: {rows} images. Fill in the column caption, and person_id (the same for images of one person), then:')
+    print(
+        f'{out}: {rows} images. Fill in the column caption, and person_id where it is empty, the same for all images of'
+    )
+    print('one person; then:')
     print(f'  mmtbps train --data {out}' + (f' --images {folder}' if folder else ''))

@@ -1,13 +1,13 @@
 """Arguments that several commands have."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mmengine.config import Config
 
 __all__ = [
@@ -63,7 +63,7 @@ class Model:
     config: str | None = None
     checkpoint: str | None = None
 
-    def files(self) -> tuple['str | Path', 'str | Path']:
+    def files(self) -> tuple[str | Path, str | Path]:
         """Give config and weights of the model that the options name.
 
         Raises:
@@ -71,8 +71,11 @@ class Model:
             ValueError: If they name none or two.
         """
         from mmtbps.zoo import require_named
+        from mmtbps.zoo.trained import config_of as config_of_training
 
         if self.model and not self.config:
+            if self.checkpoint and os.path.isdir(self.model):
+                return config_of_training(Path(self.model)), self.checkpoint
             config, weights = require_named(self.model)
             return config, self.checkpoint or weights
         if self.model or not (self.config and self.checkpoint):
@@ -81,7 +84,7 @@ class Model:
         return self.config, self.checkpoint
 
 
-def moved_weights(model: str | None, checkpoint: str | None) -> 'str | Path | None':
+def moved_weights(model: str | None, checkpoint: str | None) -> str | Path | None:
     """Weights of a gallery's model that have been moved: by name, by file, or None."""
     from mmtbps.zoo import require_named
 
@@ -112,7 +115,7 @@ def override(cfg: 'Config', cfg_options: list[str] | None) -> 'Config':
     return cfg
 
 
-def config_of(name: 'str | Path', cfg_options: list[str] | None) -> 'Config':
+def config_of(name: str | Path, cfg_options: list[str] | None) -> 'Config':
     """Read a config by file or name, and override settings of it."""
     from mmtbps.zoo import read_config
 
@@ -121,6 +124,4 @@ def config_of(name: 'str | Path', cfg_options: list[str] | None) -> 'Config':
 
 def set_local_rank(local_rank: int) -> None:
     """Tell MMEngine which of a launcher's processes this is; old launchers say it by ``--local_rank``."""
-    import os
-
     os.environ.setdefault('LOCAL_RANK', str(local_rank))

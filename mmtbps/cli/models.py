@@ -20,7 +20,7 @@ def models(pattern: str = '*', /) -> None:
         mmtbps models "irra*"
 
     Args:
-        pattern: Names to list, such as `irra*` (default: all).
+        pattern: Names to list, such as `irra*`.
     """
     import fnmatch
     import textwrap
@@ -75,5 +75,5 @@ def _how_to_get(entry: 'Entry') -> str:
         return f'{entry.page}, into {entry.work_dir}'
     if entry.address is not None:
         verified = 'verified' if entry.sha256 else 'not verified'
-        return f'mmtbps fetch {entry.name} ({verified}, into {home()})'
+        return f'not here; mmtbps fetch {entry.name} gets it ({verified}) into {home()}'
     return f'open {entry.page}, then mmtbps fetch {entry.name} --file PATH'

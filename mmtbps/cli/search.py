@@ -185,6 +185,8 @@ def query(
     if archive:
         for path in write_archive(archive, answers[0][1]):
             print(f'{printable(path)} cannot be read any more, and is not in {archive}.', file=sys.stderr)
+    for file in filter(None, (out, show, archive)):
+        print(f'written: {file}', file=sys.stderr)
 
 
 def _fill(template: str | None, sentence: str) -> str:

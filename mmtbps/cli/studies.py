@@ -29,7 +29,7 @@ def studies(
     Args:
         study: Study file, or the name of a study of this library.
         data_set: One that the study has variants for (default: the study's first).
-        only: Pattern of the variants to train, such as `queue*` (default: all).
+        only: Pattern of the variants to train, such as `queue*`.
         work_dir: Folder of the runs (default: work_dirs/STUDY_DATASET).
         out_dir: Folder of the table and the plot (default: the work directory).
         jobs: Runs at a time.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from .arguments import CfgOptions, Launcher, LocalRank, Switch, Words, config_of, set_local_rank
+from .arguments import CfgOptions, Launcher, LocalRank, Switch, Words, config_of, override, set_local_rank
 
 __all__ = ['train']
 
@@ -65,9 +65,10 @@ def train(
     if len(resume or []) > 1:
         raise ValueError(f'--resume takes one checkpoint, got {" ".join(resume or [])}.')
     set_local_rank(local_rank)
-    cfg = config_of(_config(config, data), cfg_options)
+    cfg = config_of(_config(config, data), None)
     if data is not None:
         cfg.own_data = dict(table=data, images=images, num_val_ids=val_ids, num_test_ids=test_ids)
+    override(cfg, cfg_options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(data or str(config)).stem)
     cfg.launcher = launcher
     if verbose:

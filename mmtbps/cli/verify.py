@@ -82,7 +82,9 @@ def _config(source: str, data_root: str | None, cfg_options: list[str] | None) -
         cfg.merge_from_dict({f'test_dataloader.dataset.{key}': value for key, value in pairs(cfg_options).items()})
     elif source.endswith(('.csv', '.jsonl')):
         cfg = config_of('own-data_tiny', None)
-        cfg.own_data = dict(table=source, **pairs(cfg_options))
+        cfg.own_data = dict(table=source)
+        # `own_data.images`, as for the training, or `images` alone.
+        cfg.merge_from_dict({f'own_data.{key.removeprefix("own_data.")}': v for key, v in pairs(cfg_options).items()})
     elif Path(source).is_file() or '::' in source or is_model(source):
         cfg = config_of(source, cfg_options)
     else:

@@ -67,6 +67,9 @@ def told_in_a_paragraph(tool: str, traceback: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         print(f'\n{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:  # whoever read, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except _TOLD as error:
         _tell_launcher(error)
         if traceback:

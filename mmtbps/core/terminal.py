@@ -18,7 +18,8 @@ def tell(message: str) -> None:
     Args:
         message: The message.
     """
-    MMLogger.get_current_instance().info(message, extra={_MARK: True})
+    with tqdm.external_write_mode(sys.stdout):  # a bar makes way
+        MMLogger.get_current_instance().info(message, extra={_MARK: True})
 
 
 def quieten(logger: logging.Logger) -> None:

@@ -275,7 +275,7 @@ class TBPSDataset(BaseDataset):
                 stacklevel=2,
             )
         if not usable:
-            raise self.annotation_error(f'there is no caption in the split {self.split!r}')
+            raise self.annotation_error(f'every caption of the split {self.split!r} is blank')
         if self.check_images:
             require_images(self.data_prefix['img_path'], [image.img_path for image in usable])
         return usable

@@ -141,9 +141,10 @@ class PersonCaptions(TBPSDataset):
     def _check_header(self, columns: list[str]) -> None:
         absent = [key for key in self.keys.values() if columns.count(key) != 1]
         if absent:
+            hint = ' (save the table with commas between its cells)' if len(columns) == 1 and ';' in columns[0] else ''
             raise self.annotation_error(
                 f'line 1: the header must name {", ".join(map(repr, absent))} once, but its columns, separated by '
-                f'commas, are {columns}'
+                f'commas, are {columns}{hint}'
             )
 
     def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:

@@ -93,11 +93,11 @@ def _leave_out(cfg: Config, there: set[str], table: str) -> list[str]:
     told = []
     if 'val' not in there:
         disable_validation(cfg)
-        told.append('no val split, so that no best epoch is chosen and the last one counts (num_val_ids carves one)')
+        told.append('no val split, so that no best epoch is chosen and the last one counts (--val-ids, num_val_ids)')
     if 'test' not in there:
         # It also says how images and sentences are prepared for a search.
         cfg.test_dataloader.dataset.split = 'train'
-        told.append('no test split, so that nothing is tested (num_test_ids carves one)')
+        told.append('no test split, so that nothing is tested (--test-ids, num_test_ids)')
     return [f'{Path(table).name} has {"; and ".join(told)}.'] if told else []
 
 
@@ -150,7 +150,7 @@ def derive_numbers(cfg: Config) -> list[str]:
     if wanted_epochs:
         steps = max(1, pairs // size)
         loop.max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, -(-_STEPS // steps)))
-        told += f'{loop.max_epochs} epochs of about {steps} steps'
+        told += f'{loop.max_epochs} epochs of about {steps} step{"" if steps == 1 else "s"}'
     return [f'{told.removesuffix(", ")}.']
 
 

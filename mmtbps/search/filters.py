@@ -208,4 +208,11 @@ def _parse(text: str) -> Condition:
     if match is None:
         raise ValueError(f"{text!r:.80} is not a condition; write one such as 'camera = c1' or 'time >= 1200'.")
     name, sign, value = match.groups()
+    if text[match.end(2)] in '<>=!':
+        wrong = text[match.start(2) : match.end(2) + 1]
+        near = {'=>': '>=', '=<': '<=', '=!': '!=', '<>': '!=', '===': '='}.get(wrong)
+        hint = f'did you mean {near}?' if near else f'there are {", ".join(_SIGNS[:-1])}.'
+        raise ValueError(
+            f'{text!r:.80}: {wrong} is no comparison, {hint} A value that begins so needs a blank before it.'
+        )
     return Condition(name, '=' if sign == '==' else sign, number_or_text(value))

@@ -38,8 +38,9 @@ class CropReport:
     def __str__(self) -> str:
         sources = '1 source' if self.sources == 1 else f'{self.sources} sources'
         parts = [
-            f'{self.crops} crops from {self.frames} frames of {sources}; left out: {self.duplicates} of persons '
-            f'who were there already, {self.overlapping} that overlap others, {self.too_small} too small.'
+            f'{self.crops} crops from {self.frames} frames of {sources}; left out: {self.duplicates} at places where '
+            f'somebody was cropped shortly before (same_seconds), {self.overlapping} that overlap others, '
+            f'{self.too_small} too small.'
         ]
         if self.unchanged:
             parts.append(f'Finished before: {len(self.unchanged)}.')

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmtbps.core.own_modules import own_modules
+
 __all__ = ['named_configs', 'read_config', 'study_file']
 
 _CONFIGS = Path(__file__).parents[1] / '.mim' / 'configs'
@@ -28,9 +30,13 @@ def read_config(name: str | Path) -> Config:
     Raises:
         FileNotFoundError: If there is none.
     """
+    with own_modules():  # of custom_imports
+        return _read(str(name))
+
+
+def _read(text: str) -> Config:
     from .models import is_model, require_named  # which needs this file
 
-    text = str(name)
     if '::' in text:
         return Config.fromstring(f'_base_ = {text!r}', '.py')
     if Path(text).is_file():

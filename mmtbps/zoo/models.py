@@ -1,6 +1,7 @@
 """Models by name: published ones, ours by their configs' names, folders of trainings."""
 
 import difflib
+import os
 from pathlib import Path
 
 from mmtbps.core.files import file_sha256
@@ -49,6 +50,8 @@ def require_named(name: str) -> tuple[Path, Path]:
         return best_of(Path(name))
     if name in named_configs():
         return _trained(name, _WORK_DIRS / name, None)
+    if os.sep in name:
+        raise FileNotFoundError(f'There is no folder {name} of a training.')
     known = [*entries, *named_configs()]
     near = difflib.get_close_matches(name, known, 1)
     hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists all.'

@@ -10,7 +10,7 @@ from mmtbps.core.files import written_atomically
 
 from .home import model_files
 
-__all__ = ['best_of', 'keep_training']
+__all__ = ['best_of', 'config_of', 'keep_training']
 
 
 _LAST = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
@@ -26,9 +26,19 @@ def best_of(folder: Path) -> tuple[Path, Path]:
         FileNotFoundError: If it has none.
         ValueError: If it has several.
     """
-    config = _sole(folder, 'config', '*.py')
+    config = config_of(folder)
     last = _last_without_validation(folder, config)
     return config, last or _sole(folder, 'best checkpoint', 'best_*.pth')
+
+
+def config_of(folder: Path) -> Path:
+    """Give the config of a training.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+        ValueError: If it has several.
+    """
+    return _sole(folder, 'config', '*.py')
 
 
 def _sole(folder: Path, what: str, pattern: str) -> Path:
@@ -37,7 +47,8 @@ def _sole(folder: Path, what: str, pattern: str) -> Path:
         raise FileNotFoundError(f'{folder} is no folder of a finished training: it has no {what} ({pattern}).')
     if len(files) > 1:
         names = ', '.join(file.name for file in files)
-        raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take.')
+        option = ' by --checkpoint' if pattern.endswith('.pth') else ''
+        raise ValueError(f'{folder} has several files {pattern}: {names}. Name the one to take{option}.')
     return files[0]
 
 

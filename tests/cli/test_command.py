@@ -98,7 +98,7 @@ def test_moved_weights_are_named_again(run, nam, crops, tmp_path, monkeypatch):
 def test_fetch_by_file_and_list(run, nam, tmp_path):
     (tmp_path / 'best2.pth').write_bytes(nam.content)
     code, out, err = run('models', 'nam')
-    assert 'mmtbps fetch nam (verified' in out
+    assert 'not here; mmtbps fetch nam gets it (verified)' in out
     code, out, err = run('fetch', 'nam', '--file', tmp_path / 'best2.pth')
     assert code == 0, err
     assert not nam.requests
@@ -255,3 +255,33 @@ def test_crops_of_a_drawn_video_are_searched_by_time(run, nam, tmp_path, monkeyp
     found = re.findall(r'street_(\d+)\.\d+_\d+_\d+\.jpg', outputs[2])
     assert found
     assert all(int(second) >= 10 for second in found)
+
+
+def test_a_config_imports_from_the_folder_where_it_is_named(tmp_path, monkeypatch):
+    from mmtbps.zoo import read_config
+
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    (tmp_path / 'studio_of_mine').mkdir()
+    (tmp_path / 'studio_of_mine' / '__init__.py').write_text('MADE = True\n')
+    (tmp_path / 'mine.py').write_text("custom_imports = dict(imports=['studio_of_mine'], allow_failed_imports=False)\n")
+    try:
+        read_config('mine.py')
+        assert sys.modules['studio_of_mine'].MADE
+    finally:
+        sys.modules.pop('studio_of_mine', None)
+    assert sys.path == before
+
+
+def test_one_of_two_best_checkpoints_is_named(tmp_path):
+    from mmtbps.cli.arguments import Model
+
+    (tmp_path / 'mine.py').write_text('val_cfg = dict()')
+    for number in (1, 2):
+        (tmp_path / f'best_{number}.pth').touch()
+    with pytest.raises(ValueError, match=r'Name the one to take by --checkpoint\.'):
+        Model(model=str(tmp_path)).files()
+    chosen = str(tmp_path / 'best_2.pth')
+    assert Model(model=str(tmp_path), checkpoint=chosen).files() == (tmp_path / 'mine.py', chosen)
+    with pytest.raises(FileNotFoundError, match=r'There is no folder .*/none of a training'):
+        Model(model=str(tmp_path / 'none')).files()

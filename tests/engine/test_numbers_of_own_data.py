@@ -151,3 +151,10 @@ def test_numbers_that_are_set_are_kept(tmp_path):
     cfg = Config(dict(train_dataloader=dict(batch_size=7, dataset=None), train_cfg=dict(max_epochs=3)))
     assert derive_numbers(cfg) == []
     assert derive_numbers(Config(dict(model=ConfigDict()))) == []
+
+
+def test_persons_by_any_column(tmp_path):
+    cfg = read_config('own-data_tiny')
+    cfg.own_data = dict(table=write_table(tmp_path, 3), person_key='image')
+    apply_own_data(cfg)
+    assert sizes(cfg)['train'] == 6

@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from stand_ins import small_run, write_persons
+from tqdm import tqdm
 
 import mmtbps
 from mmtbps.apis import train
@@ -15,6 +16,13 @@ from mmtbps.core.terminal import progress_bar, quieten, tell
 
 pytestmark = pytest.mark.usefixtures('unformatted_configs')
 CAPTIONS = ['A man in red walks.', 'He is in red.']
+
+
+class Eager(tqdm):
+    """A bar that draws each step."""
+
+    def __init__(self, *args, **given):
+        super().__init__(*args, **dict(given, mininterval=0))
 
 
 @pytest.fixture
@@ -33,8 +41,7 @@ def run(tmp_path, capsys, monkeypatch):
         cfg.work_dir = str(tmp_path / 'run')
         monkeypatch.setattr(sys.stderr, 'isatty', lambda: on_terminal, raising=False)
         # Every step is drawn, however fast it was.
-        bar = terminal.tqdm
-        monkeypatch.setattr(terminal, 'tqdm', lambda *args, **given: bar(*args, **dict(given, mininterval=0)))
+        monkeypatch.setattr(terminal, 'tqdm', Eager)
         train(cfg)
         printed = capsys.readouterr()
         (log,) = (tmp_path / 'run').glob('*/*.log')
@@ -48,7 +55,7 @@ def test_two_lines_an_epoch_and_the_table(run):
     assert lines[0].startswith('dual-stream_tiny_toypedes: 16 pairs, vocab_size=9, 2 epochs of 4 steps, on cpu. Log: ')
     assert [line.split('  ')[0] for line in lines[1:5]] == ['epoch 1/2', '', 'epoch 2/2', '']
     assert all('loss ' in line and 'lr ' in line and 'took ' in line for line in lines[1:5:2])
-    assert all('t2i/R@1 ' in line and 'best so far ' in line for line in lines[2:5:2])
+    assert all('t2i/R@1 ' in line and 'best t2i/R@1 so far ' in line for line in lines[2:5:2])
     assert 'best epoch on val' in lines[5] or 'best epoch on val' in lines[6]
     assert len(lines) < 15
     assert '%|' not in errors

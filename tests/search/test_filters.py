@@ -176,3 +176,13 @@ def test_a_table_may_name_the_real_path_of_a_linked_image(crops, tmp_path):
     assert [image.path.split('/')[-3:] for image in found if 'camera' in image.metadata] == [
         ['link', 'cam1', 'p2_t10.png']
     ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'near'), [('time => 5', '>='), ('time =<5', '<='), ('camera <> c1', '!='), ('a === b', '=')]
+)
+def test_signs_of_other_languages_are_no_values(text, near):
+    with pytest.raises(ValueError, match=rf'is no comparison, did you mean {near}\?'):
+        parse_where(text)
+    # Such a value is found behind a blank.
+    assert parse_where('time = > 5')[0].value == '> 5'

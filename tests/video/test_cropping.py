@@ -228,7 +228,7 @@ crop_videos(sys.argv[1], sys.argv[2], 'RedBoxes', margin=0.0, progress=progress)
 
 
 def test_a_run_that_is_killed_and_begun_again(cam, out, tmp_path):
-    folders = [str(Path(mmtbps.__file__).parents[1]), str(Path(__file__).parent)]
+    folders = [str(Path(mmtbps.__file__).parents[1]), str(Path(__file__).parents[1])]
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', KILLED, str(cam), str(out), *folders])
     assert done.returncode == -signal.SIGKILL
     rows = rows_of(out)  # of the frames before the last write
@@ -326,7 +326,8 @@ def test_a_broken_video_is_named_and_the_others_are_cropped(cam, out, tmp_path):
 def test_the_report_is_a_paragraph():
     report = CropReport(2, 30, 12, 17, 1, 3, unchanged=['a', 'b'], total=40)
     assert str(report) == (
-        '12 crops from 30 frames of 2 sources; left out: 17 of persons who were there already, 1 that overlap others, '
+        '12 crops from 30 frames of 2 sources; left out: 17 at places where '
+        'somebody was cropped shortly before (same_seconds), 1 that overlap others, '
         '3 too small. Finished before: 2. 40 crops in the table.'
     )
 

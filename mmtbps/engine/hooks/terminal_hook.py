@@ -1,5 +1,6 @@
 """A training in a few lines."""
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,7 +21,7 @@ from ..progress import progress
 __all__ = ['TerminalHook']
 
 _LINES = 20
-_SHOWN = 4
+_SHOWN = 6
 
 
 @HOOKS.register_module()
@@ -105,7 +106,7 @@ class TerminalHook(Hook):
             self._close()
         figures = '  '.join(f'{key} {value:.2f}' for key, value in _main_figures(runner, metrics or {}).items())
         best = self._best(runner)
-        tell(f'    val  {figures}' + (f'  (best so far {best})' if best else ''))
+        tell(f'    val  {figures}' + (f'  (best {_chosen_by(runner)}so far {best})' if best else ''))
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Begin the bar of a test."""
@@ -153,13 +154,22 @@ def _state(runner: Runner, steps: int, best: str = '') -> str:
 
 
 def _main_figures(runner: Runner, metrics: Mapping[str, float]) -> dict[str, float]:
-    """What the best checkpoint is chosen by, Rank-1 and mAP; of other metrics the first ones."""
-    chosen = (runner.cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    keys = chosen.get('save_best') or []
-    keys = [keys] if isinstance(keys, str) else list(keys)
-    keys += [key for key in metrics if key.endswith(('/R@1', '/mAP'))]
-    found = [key for key in dict.fromkeys(keys) if key in metrics] or list(metrics)
-    return {key: metrics[key] for key in found[:_SHOWN] if isinstance(metrics[key], int | float)}
+    """What the best checkpoint is chosen by, Rank-1, mAP, and what other metrics say."""
+    usual = re.compile(r'.*/(R@(?!1$)\d+|mINP)')
+    keys = [*_save_best(runner), *(key for key in metrics if not usual.fullmatch(key))]
+    found = [key for key in dict.fromkeys(keys) if isinstance(metrics.get(key), int | float)]
+    return {key: metrics[key] for key in found[:_SHOWN]}
+
+
+def _save_best(runner: Runner) -> list[str]:
+    keys = ((runner.cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best') or []
+    return [keys] if isinstance(keys, str) else list(keys)
+
+
+def _chosen_by(runner: Runner) -> str:
+    """Name of the metric that the best score is of, if there is one alone."""
+    keys = _save_best(runner)
+    return f'{keys[0]} ' if len(keys) == 1 and keys[0] != 'auto' else ''
 
 
 def _clock(seconds: float) -> str:

@@ -50,7 +50,7 @@ def rebuild_encoder(
     elif 'checkpoint' in arguments and not Path(str(arguments['checkpoint'])).is_file():
         raise FileNotFoundError(
             f'The weights that {Path(source).parent} was made with are no longer at {arguments["checkpoint"]}. Give '
-            'their new place (--checkpoint).'
+            'their new place (--checkpoint), or, if they are gone, index anew into another folder.'
         )
     with reader.building(f'encoder {description["type"]}'):
         return kind.rebuild(arguments, reader, device)
