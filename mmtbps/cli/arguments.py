@@ -110,8 +110,16 @@ def pairs(words: list[str] | None) -> dict[str, Any]:
 
 
 def override(cfg: 'Config', cfg_options: list[str] | None) -> 'Config':
-    """Override settings of a config, in place."""
-    cfg.merge_from_dict(pairs(cfg_options))
+    """Override settings of a config, in place.
+
+    Raises:
+        ValueError: If a setting has no place in the config; names it.
+    """
+    for key, value in pairs(cfg_options).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (AssertionError, IndexError, KeyError, TypeError) as error:  # what MMEngine raises
+            raise ValueError(f'--cfg-options {key}={value} does not fit the config: {error}') from error
     return cfg
 
 

@@ -127,7 +127,13 @@ def _download(entry: Entry, target: Path, quiet: bool) -> str:
             f'mmtbps fetch {entry.name} --file PATH'
         )
     require_space(home(), 2 * (entry.size or _TYPICAL), f'{entry.name} with its conversion')
-    return download(entry.address, target, entry.sha256, entry.size, quiet)
+    try:
+        return download(entry.address, target, entry.sha256, entry.size, quiet)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f'{error} What has come is kept. On a machine without network, bring the file and run: '
+            f'mmtbps fetch {entry.name} --file PATH'
+        ) from error
 
 
 def _verify(file: Path, entry: Entry) -> str:

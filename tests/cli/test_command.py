@@ -273,6 +273,15 @@ def test_a_config_imports_from_the_folder_where_it_is_named(tmp_path, monkeypatc
     assert sys.path == before
 
 
+def test_a_setting_without_a_place_is_named(run):
+    code, _, err = run('train', 'own-data_tiny', '--cfg-options', 'model.heads.itc.type.x=1')
+    assert code == 2
+    assert '--cfg-options model.heads.itc.type.x=1 does not fit the config' in err
+    code, _, err = run('train', 'own-data_tiny', '--cfg-options', 'model.heads')
+    assert code == 2
+    assert "'model.heads' is no setting: write key=value." in err
+
+
 def test_one_of_two_best_checkpoints_is_named(tmp_path):
     from mmtbps.cli.arguments import Model
 
