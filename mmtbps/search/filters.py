@@ -213,6 +213,6 @@ def _parse(text: str) -> Condition:
         near = {'=>': '>=', '=<': '<=', '=!': '!=', '<>': '!=', '===': '='}.get(wrong)
         hint = f'did you mean {near}?' if near else f'there are {", ".join(_SIGNS[:-1])}.'
         raise ValueError(
-            f'The condition {text!r:.80}: {wrong} is no comparison, {hint} A value that begins so needs a blank in front.'
+            f'The condition {text!r:.80}: {wrong} is no comparison, {hint} Values that begin so need a blank in front.'
         )
     return Condition(name, '=' if sign == '==' else sign, number_or_text(value))
