@@ -164,6 +164,7 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
         ValueError: If the file is no checkpoint of plain weights, or they do not fit the model's encoders.
     """
     stored = load_checkpoint_file(checkpoint)
+    apply_own_data(cfg)  # what is written of the data's origin is of the table
     cfg.load_from = checkpoint
     cfg.resume = False
     dataset_meta = dataset_meta_of(stored, checkpoint)

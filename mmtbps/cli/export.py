@@ -77,8 +77,10 @@ def _print_figures(cfg: 'Config', encoders: 'dict[str, Encoder]') -> None:
     from mmengine.registry import init_default_scope
 
     from mmtbps.deploy import evaluate_encoder
+    from mmtbps.engine.own_data import apply_own_data
     from mmtbps.registry import DATASETS
 
+    apply_own_data(cfg)
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     reference = None

@@ -73,7 +73,7 @@ def test(
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(model or named).stem)
     cfg.launcher = launcher
     if verbose:
-        cfg.default_hooks.terminal = None
+        cfg.merge_from_dict({'default_hooks.terminal': None})
     with tempfile.TemporaryDirectory() as scratch:
         wanted = show_dir or report
         features = dump or (str(Path(scratch) / 'features.npz') if wanted else None)

@@ -45,9 +45,11 @@ def apply_own_data(cfg: Config) -> list[str]:
         return []
     init_default_scope(cfg.get('default_scope', 'mmtbps'))
     files = _files(dict(given) if isinstance(given, Mapping) else dict(table=str(given)))
+    if cfg.get('train_dataloader') is None:
+        raise ValueError(f'own_data needs a config with a train_dataloader, and {cfg.filename} has none.')
     for name in _LOADERS:
-        if cfg.get(name) is None:
-            raise ValueError(f'own_data needs a config with a {name}, and {cfg.filename} has none.')
+        if cfg.get(name) is None:  # such as after --no-validate
+            continue
         own = next(leaf_configs(cfg[name].dataset))
         kept = {key: own[key] for key in ('pipeline', 'tokenizer', 'test_mode') if key in own}
         cfg[name].dataset = ConfigDict(**files, **kept, split=_SPLITS[_LOADERS.index(name)])
@@ -91,10 +93,10 @@ def _leave_out(cfg: Config, there: set[str], table: str) -> list[str]:
     if 'train' not in there:
         raise ValueError(f'{table}: no row belongs to the split train; it has {", ".join(sorted(there)) or "no rows"}.')
     told = []
-    if 'val' not in there:
+    if 'val' not in there and cfg.get('val_dataloader') is not None:
         disable_validation(cfg)
         told.append('no val split, so that no best epoch is chosen and the last one counts (--val-ids, num_val_ids)')
-    if 'test' not in there:
+    if 'test' not in there and cfg.get('test_dataloader') is not None:
         # It also says how images and sentences are prepared for a search.
         cfg.test_dataloader.dataset.split = 'train'
         told.append('no test split, so that nothing is tested (--test-ids, num_test_ids)')

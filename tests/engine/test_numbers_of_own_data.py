@@ -158,3 +158,14 @@ def test_persons_by_any_column(tmp_path):
     cfg.own_data = dict(table=write_table(tmp_path, 3), person_key='image')
     apply_own_data(cfg)
     assert sizes(cfg)['train'] == 6
+
+
+def test_a_run_without_validation_takes_a_table_too(tmp_path):
+    cfg = read_config('own-data_tiny')
+    own_data.disable_validation(cfg)
+    cfg.own_data = write_table(tmp_path, 9, ['train', 'val', 'test'])
+    assert apply_own_data(cfg) == []
+    assert sizes(cfg) == dict(train=3, test=3)
+    cfg = Config(dict(train_dataloader=None, own_data=write_table(tmp_path, 3, ['train'])))
+    with pytest.raises(ValueError, match='own_data needs a config with a train_dataloader'):
+        apply_own_data(cfg)

@@ -122,7 +122,10 @@ class TBPSMetric(BaseMetric):
         tested = MessageHub.get_current_instance().runtime_info.get('tested_weights')
         # In a training there is a table at each validation, which the log keeps and the terminal need not show.
         table = '\n' + format_figures(figures, tested)
-        print_log(table, logger='current') if tested is None else tell(table)
+        if tested is None:
+            print_log(table, logger='current')
+        else:
+            tell(table)
         return {f'{name}/{column}': value for name, row in figures.items() for column, value in row.items()}
 
 
