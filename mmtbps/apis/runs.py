@@ -131,8 +131,7 @@ def train(cfg: Config) -> dict[str, float]:
         return {}
     barrier()  # the main process may still be writing the best epoch
     _stop_profiling(runner)
-    runner.message_hub.update_info('tested_weights', _load_best_epoch(runner))
-    return runner.test()
+    return _run_test(runner, _load_best_epoch(runner))
 
 
 def _compile_model(runner: Runner) -> None:
@@ -174,8 +173,16 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     _stop_profiling(runner)
     if measures_training_set(runner.cfg):
         runner.logger.warning('The test set is the training set: figures on it say nothing of other persons.')
-    runner.message_hub.update_info('tested_weights', Path(checkpoint).name)
-    return runner.test()
+    return _run_test(runner, Path(checkpoint).name)
+
+
+def _run_test(runner: Runner, weights: str) -> dict[str, float]:
+    """Test; the table of the figures names the weights, and no table of a later evaluation does."""
+    runner.message_hub.update_info('tested_weights', weights)
+    try:
+        return runner.test()
+    finally:
+        runner.message_hub.pop_info('tested_weights', None)
 
 
 def _stop_profiling(runner: Runner) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 from mmtbps.apis import build_runner, train
 from mmtbps.apis import test as run_test
 from mmtbps.core.checkpoint import load_checkpoint_file
+from mmtbps.evaluation.metrics import tbps_metric
 from mmtbps.models import DualStreamRetriever
 from mmtbps.registry import MODELS
 
@@ -20,11 +21,18 @@ class NoWords(nn.Module):
         return tokens[..., None].expand(-1, -1, 128).float()
 
 
-def label_of_the_table():
-    return MessageHub.get_current_instance().get_info('tested_weights')
+@pytest.fixture
+def labels(monkeypatch):
+    """Headings of the tables of figures, in their order; None for those of validations."""
+    found = []
+    write = tbps_metric.format_figures
+    monkeypatch.setattr(
+        tbps_metric, 'format_figures', lambda figures, name: found.append(name) or write(figures, name)
+    )
+    return found
 
 
-def test_a_first_run_with_resume_tests_its_best_epoch_and_not_its_last(config, tmp_path, monkeypatch):
+def test_a_first_run_with_resume_tests_its_best_epoch_and_not_its_last(config, labels, monkeypatch):
     """Job scripts always pass --resume; the test must not take it for a wish to resume the last epoch once more."""
 
     def resume(*args, **kwargs):
@@ -32,23 +40,24 @@ def test_a_first_run_with_resume_tests_its_best_epoch_and_not_its_last(config, t
 
     monkeypatch.setattr(Runner, 'resume', resume)
     assert train(config(resume='auto')).keys() >= {'t2i/R@1', 'i2t/mINP'}
-    assert label_of_the_table() == 'best epoch on val (1)'
+    assert labels == [None, 'best epoch on val (1)']
 
 
-def test_words_stand_beside_the_config_and_the_last_epoch_is_named_without_validation(config, tmp_path):
+def test_words_stand_beside_the_config_and_the_last_epoch_is_named_without_validation(config, labels, tmp_path):
     train(config())
     words = load_checkpoint_file(tmp_path / 'run/epoch_1.pth')['meta']['dataset_meta']['vocabulary']
     assert (tmp_path / 'run/vocabulary.txt').read_text().splitlines() == words
     # The checkpoint that this run resumes from still names a best epoch.
     train(config(epochs=2, resume='auto', validate=False))
-    assert label_of_the_table() == 'last epoch (2): there was no validation'
+    assert labels[-1] == 'last epoch (2): there was no validation'
 
 
-def test_validation_that_keeps_no_best_epoch_is_told(config):
+def test_validation_that_keeps_no_best_epoch_is_told(config, labels):
     cfg = config()
     cfg.default_hooks.checkpoint.update(save_best=None)
     train(cfg)
-    assert label_of_the_table() == 'last epoch (1): no best epoch was kept'
+    assert labels[-1] == 'last epoch (1): no best epoch was kept'
+    assert 'tested_weights' not in MessageHub.get_current_instance().runtime_info  # nor would a later evaluation
 
 
 def test_a_fault_of_the_test_set_shows_before_the_training(config, tmp_path):
