@@ -66,3 +66,19 @@ def test_a_batch_of_empty_captions_trains_without_nan():
     vectors.sum().backward()
     assert all(value.grad.isfinite().all() for value in stream.parameters() if value.grad is not None)
     torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([0.5, 1.0, 0.5]).sqrt())
+
+
+def test_one_word_alone_takes_the_running_statistics():
+    torch.manual_seed(0)
+    neck = TokenSelection(6, 8, context_length=77)
+    norm = neck.mlp.bns[0]
+    norm.running_mean.normal_()
+    mean = norm.running_mean.clone()
+    features = TokenFeatures(
+        pooled=torch.randn(1, 6), tokens=torch.randn(1, 3, 6), mask=torch.ones(1, 3).bool(), attention=torch.ones(1, 3)
+    )
+    found = neck.train()(features)
+    found.square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in neck.parameters())
+    torch.testing.assert_close(norm.running_mean, mean)
+    torch.testing.assert_close(found, neck.eval()(features))

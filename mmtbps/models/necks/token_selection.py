@@ -25,7 +25,14 @@ class _MLP(nn.Module):
         self.bns = nn.ModuleList([nn.BatchNorm1d(hidden_channels)])
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.layers[1](F.relu(self.bns[0](self.layers[0](rows))))
+        return self.layers[1](F.relu(self._normalize(self.layers[0](rows))))
+
+    def _normalize(self, rows: Tensor) -> Tensor:
+        norm = self.bns[0]
+        # One word of one caption, in the last batch of an epoch, has no variance: it takes the running statistics.
+        if type(norm) is nn.BatchNorm1d and norm.training and len(rows) == 1:
+            return F.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return norm(rows)
 
 
 @MODELS.register_module()
