@@ -41,7 +41,11 @@ class Stop(Hook):
             raise KeyboardInterrupt
 
 
+LOADED = []
+
+
 def draw_number(results):
+    LOADED.append(results['caption'])
     return dict(inputs=torch.rand(()), data_samples=results['caption'])
 
 
@@ -127,6 +131,9 @@ def test_resumed_equals_uninterrupted(tmp_path, dataset, sampler, stop):
     loop = dict(by_epoch=False, max_iters=3 * LENGTH)
     whole = run(tmp_path / 'whole', dataset(), loop, sampler)
     run(tmp_path / 'cut', dataset(), loop, sampler, stop=stop + 1)
+    LOADED.clear()
     rest = run(tmp_path / 'cut', dataset(), loop, sampler, resume=str(tmp_path / f'cut/iter_{stop}.pth'))
+    again = 0 if sampler == 'InfiniteSampler' else stop % LENGTH
+    assert len(LOADED) == (3 * LENGTH - stop + again) * BATCH, 'whole passes are not loaded again'
     assert rest.seen == whole.seen[stop:]
     torch.testing.assert_close(rest.state_dict(), whole.state_dict(), rtol=0, atol=0)
