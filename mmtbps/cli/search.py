@@ -1,8 +1,10 @@
 """``mmtbps search``: index a gallery of images once, then query it with sentences."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -10,6 +12,7 @@ from .arguments import Device, Model, Switch, Trusted, Words, moved_weights, pai
 
 if TYPE_CHECKING:
     from mmtbps.search import Searcher
+    from mmtbps.search.query_notes import QueryNotes
 
 __all__ = ['index', 'query', 'remove', 'verify_files']
 
@@ -133,7 +136,7 @@ def query(
 
     Args:
         gallery: Folder of the gallery.
-        sentences: Descriptions of a person.
+        sentences: Descriptions of a person. Without any, they are typed one after the other.
         csv: Read sentences from the column sentence of a CSV or JSONL.
         image: Search with an image file instead.
         topk: Images per sentence (default: 10, or all if there are fewer).
@@ -149,15 +152,13 @@ def query(
         model: The model by name, if its weights have been moved.
         onnx: Run the exported model of this folder instead of the one stored in the gallery.
     """
-    from mmtbps.core.json_text import format_json
-    from mmtbps.core.text import printable
     from mmtbps.search import Searcher
-    from mmtbps.search.answer_files import write_archive
-    from mmtbps.search.answers import describe_answer, draw_answers, format_answer, read_sentences, write_answers
-    from mmtbps.search.query_notes import QueryNotes, join_notes, note_on
+    from mmtbps.search.answers import read_sentences
+    from mmtbps.search.query_notes import QueryNotes
 
     asked = [*sentences, *(read_sentences(csv) if csv else [])]
-    if bool(asked) == bool(image):
+    typed = not asked and not image and sys.stdin.isatty()
+    if bool(asked) == bool(image) and not typed:
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
     if archive and len(asked) > 1:
         raise ValueError(f'--zip takes the answer to one sentence, got {len(asked)} sentences.')
@@ -167,25 +168,67 @@ def query(
     searcher = Searcher.load(gallery, encoder, weights, device, pairs(index_options), trust or [])
     count = max(1, min(10, len(searcher))) if topk is None else topk
     options: dict[str, Any] = dict(topk=count, rerank=rerank, min_score=min_score, where=where)
+    files = _Files(out, show, archive)
     if image:
-        answers, notes = [(image, searcher.search_by_image(image, **options))], [QueryNotes({})]
-    else:
-        answers = list(zip(asked, searcher.search(asked, **options), strict=True))
-        notes = [note_on(searcher.encoder, sentence) for sentence in asked]
-        for line in join_notes(notes).lines:
-            print(printable(line), file=sys.stderr)
+        _report([(image, searcher.search_by_image(image, **options))], [QueryNotes({})], json, files)
+        return
+    for batch in _typed(template) if typed else [asked]:
+        try:
+            _answer(searcher, batch, options, json, files)
+        except ValueError as error:
+            if not typed:
+                raise
+            print(error, file=sys.stderr)
+
+
+class _Files(NamedTuple):
+    """Files that an answer is written to."""
+
+    out: str | None
+    show: str | None
+    archive: str | None
+
+
+def _typed(template: str | None) -> Iterator[list[str]]:
+    """Sentences that are typed one after the other, until an empty line: the model is loaded once."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  # arrow keys and earlier sentences
+    print('Type a sentence; an empty line ends.', file=sys.stderr)
+    with contextlib.suppress(EOFError):
+        while sentence := input('> ').strip():
+            yield [_fill(template, sentence)]
+
+
+def _answer(searcher: 'Searcher', asked: list[str], options: dict[str, Any], json: bool, files: _Files) -> None:
+    from mmtbps.core.text import printable
+    from mmtbps.search.query_notes import join_notes, note_on
+
+    answers = list(zip(asked, searcher.search(asked, **options), strict=True))
+    notes = [note_on(searcher.encoder, sentence) for sentence in asked]
+    for line in join_notes(notes).lines:
+        print(printable(line), file=sys.stderr)
+    _report(answers, notes, json, files)
+
+
+def _report(answers: list[tuple], notes: list['QueryNotes'], json: bool, files: _Files) -> None:
+    """Print answers and write their files."""
+    from mmtbps.core.json_text import format_json
+    from mmtbps.core.text import printable
+    from mmtbps.search.answer_files import write_archive
+    from mmtbps.search.answers import describe_answer, draw_answers, format_answer, write_answers
+
     if json:
         print(format_json([describe_answer(*answer, note) for answer, note in zip(answers, notes, strict=True)]))
     else:
         print('\n'.join(format_answer(sentence, results) for sentence, results in answers))
-    if out:
-        write_answers(out, answers)
-    if show:
-        draw_answers(show, answers)
-    if archive:
-        for path in write_archive(archive, answers[0][1]):
-            print(f'{printable(path)} cannot be read any more, and is not in {archive}.', file=sys.stderr)
-    for file in filter(None, (out, show, archive)):
+    if files.out:
+        write_answers(files.out, answers)
+    if files.show:
+        draw_answers(files.show, answers)
+    if files.archive:
+        for path in write_archive(files.archive, answers[0][1]):
+            print(f'{printable(path)} cannot be read any more, and is not in {files.archive}.', file=sys.stderr)
+    for file in filter(None, files):
         print(f'written: {file}', file=sys.stderr)
 
 

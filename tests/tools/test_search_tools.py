@@ -1,6 +1,7 @@
 """tools/search.py and tools/extract.py as a user calls them."""
 
 import csv
+import io
 import json
 import os
 import runpy
@@ -86,6 +87,25 @@ def test_words_that_say_nothing_are_named(index, capsys):
     main = runpy.run_path(str(TOOLS / 'search.py'))['main']
     main(['query', str(index), 'a yeti in a red zebra coat', 'a yeti'])
     assert capsys.readouterr().err == 'words that the model does not know: yeti, zebra\n'
+
+
+class Typed(io.StringIO):
+    """What is typed at a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_sentences_are_typed_one_after_the_other(index, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'stdin', Typed('a man in red\n{yeti}\na woman\n\nnever read\n'))
+    runpy.run_path(str(TOOLS / 'search.py'))['main'](['query', str(index), '--topk', '1', '--where', 'person = 1'])
+    out, err = capsys.readouterr()
+    assert 'an empty line ends' in err
+    assert 'of which the model knows no word' in err
+    assert [line.strip('> ') for line in out.splitlines() if line.strip('> ') in ('a man in red', 'a woman')] == [
+        'a man in red',
+        'a woman',
+    ]
 
 
 def test_json_holds_what_is_not_known_of_each_sentence(run, index):
