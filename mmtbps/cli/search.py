@@ -213,7 +213,7 @@ def _answer(searcher: 'Searcher', asked: list[str], options: dict[str, Any], jso
 def _report(answers: list[tuple], notes: list['QueryNotes'], json: bool, files: _Files) -> None:
     """Print answers and write their files."""
     from mmtbps.core.json_text import format_json
-    from mmtbps.core.text import printable
+    from mmtbps.core.text import one_line
     from mmtbps.search.answer_files import write_archive
     from mmtbps.search.answers import describe_answer, draw_answers, format_answer, write_answers
 
@@ -223,11 +223,12 @@ def _report(answers: list[tuple], notes: list['QueryNotes'], json: bool, files: 
         print('\n'.join(format_answer(sentence, results) for sentence, results in answers))
     if files.out:
         write_answers(files.out, answers)
-    if files.show:
-        draw_answers(files.show, answers)
-    if files.archive:
-        for path in write_archive(files.archive, answers[0][1]):
-            print(f'{printable(path)} cannot be read any more, and is not in {files.archive}.', file=sys.stderr)
+    unread = {
+        **dict.fromkeys(draw_answers(files.show, answers) if files.show else [], files.show),
+        **dict.fromkeys(write_archive(files.archive, answers[0][1]) if files.archive else [], files.archive),
+    }
+    for path, file in unread.items():
+        print(f'{one_line(path)} cannot be read any more, and is not in {file}.', file=sys.stderr)
     for file in filter(None, files):
         print(f'written: {file}', file=sys.stderr)
 

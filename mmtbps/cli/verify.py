@@ -39,7 +39,7 @@ def verify(
     """
     from mmtbps.core.files import write_atomically
     from mmtbps.core.json_text import format_json
-    from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset
+    from mmtbps.datasets.verify import datasets_of_config, format_report, verify_dataset, verify_together
     from mmtbps.engine.own_data import apply_own_data
 
     cfg = _config(source, data_root, cfg_options)
@@ -48,7 +48,7 @@ def verify(
         datasets = datasets_of_config(cfg)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{source}: {error} Arguments of a class are given by --cfg-options key=value.') from error
-    reports = [verify_dataset(dataset, workers) for dataset in datasets]
+    reports = [*(verify_dataset(dataset, workers) for dataset in datasets), *verify_together(datasets)]
     print('\n'.join(format_report(report) for report in reports))
     broken = any(report['broken'] for report in reports)
     if not broken and {'train_dataloader', 'train_cfg'} <= set(cfg):

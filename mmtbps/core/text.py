@@ -3,9 +3,10 @@
 import os
 import re
 
-__all__ = ['printable', 'require_utf8']
+__all__ = ['one_line', 'printable', 'require_utf8']
 
 _SURROGATES = re.compile('[\ud800-\udfff]')
+_CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _BYTE = range(0xDC80, 0xDD00)
 
 
@@ -26,6 +27,22 @@ def printable(text: str) -> str:
         'crops/\\xd0.png'
     """
     return _SURROGATES.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    r"""Write text, such as the name of a file, so that it is printed in a line and commands nothing to the terminal.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        What :func:`printable` gives, with ``\x0a`` for a line break, and other control characters likewise.
+
+    Example:
+        >>> one_line('a\nb\x1b[31m')
+        'a\\x0ab\\x1b[31m'
+    """
+    return _CONTROL.sub(lambda match: f'\\x{ord(match[0]):02x}', printable(text))
 
 
 def require_utf8(path: str | os.PathLike) -> None:

@@ -10,7 +10,7 @@ from mmtbps.registry import TOKENIZER
 
 from .caption_cleaning import CAPTION_CLEANINGS
 from .tokenizers import Tokenizer
-from .unicode_text import without_invisible
+from .unicode_text import plain_characters, without_invisible
 
 __all__ = ['CLIPTokenizer']
 
@@ -107,9 +107,13 @@ class CLIPTokenizer(Tokenizer):
         return _encoding().sot_token_id - 1
 
     def clean(self, text: str) -> str:
-        """Remove characters without a width, and clean a sentence by the rule of ``cleaning``."""
-        text = without_invisible(text)
-        return text if self.cleaning is None else CAPTION_CLEANINGS[self.cleaning](text)
+        """Remove characters without a width, and clean a sentence by the rule of ``cleaning``.
+
+        A cleaning knows the punctuation of ASCII, as which all other is written first.
+        """
+        if self.cleaning is None:
+            return without_invisible(text)
+        return CAPTION_CLEANINGS[self.cleaning](plain_characters(text))
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(context_length={self.context_length}, cleaning={self.cleaning!r})'

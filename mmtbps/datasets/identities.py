@@ -3,12 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 from .annotation import ImageEntry
+from .unicode_text import plain_characters
 
 __all__ = ['similar_identities', 'two_kinds']
 
-_NUMBER = re.compile(r'([+-]?)0*(\d+)(\.0*)?', re.ASCII)
+_NUMBER = re.compile(r'[+-]?(\d{1,99}\.?\d{0,99}|\.\d{1,99})(e[+-]?\d{1,2})?', re.ASCII)
+_BETWEEN_DIGITS = re.compile(r'(?<=\d)[,_ ](?=\d{3}(?!\d))')
 
 
 def two_kinds(entries: Iterable[ImageEntry]) -> Iterator[str]:
@@ -50,6 +53,8 @@ def similar_identities(entries: Iterable[ImageEntry]) -> list[list[str]]:
 
 
 def _meant(text: str) -> str:
-    plain = unicodedata.normalize('NFKC', text).casefold().strip()
-    number = _NUMBER.fullmatch(plain)
-    return plain if number is None else f'{number[1].replace("+", "")}{number[2]}'
+    """What identities that may be one have in common: signs and letters of one kind, the value of numbers."""
+    digits = ''.join(str(unicodedata.decimal(sign, sign)) for sign in unicodedata.normalize('NFKC', text))
+    plain = ' '.join(plain_characters(digits).casefold().split())
+    number = _BETWEEN_DIGITS.sub('', plain)
+    return str(Fraction(number)) if _NUMBER.fullmatch(number) else plain

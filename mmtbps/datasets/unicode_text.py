@@ -1,5 +1,6 @@
 """Characters beyond ASCII as their ASCII kin, so that a sentence means the same however it is typed."""
 
+import re
 import unicodedata
 
 __all__ = ['plain_characters', 'without_invisible']
@@ -8,7 +9,8 @@ __all__ = ['plain_characters', 'without_invisible']
 _KIN = {
     **dict.fromkeys(
         '\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}\N{SINGLE LOW-9 QUOTATION MARK}\N{PRIME}'
-        '\N{MODIFIER LETTER APOSTROPHE}\N{FULLWIDTH APOSTROPHE}\N{ACUTE ACCENT}',
+        '\N{MODIFIER LETTER APOSTROPHE}\N{FULLWIDTH APOSTROPHE}\N{ACUTE ACCENT}\N{MODIFIER LETTER PRIME}'
+        '\N{SINGLE HIGH-REVERSED-9 QUOTATION MARK}\N{MODIFIER LETTER TURNED COMMA}\N{LATIN SMALL LETTER SALTILLO}',
         "'",
     ),
     **dict.fromkeys(
@@ -16,9 +18,17 @@ _KIN = {
         '\N{FULLWIDTH QUOTATION MARK}',
         '"',
     ),
-    **dict.fromkeys('\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}', '-'),
+    **dict.fromkeys(
+        '\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{SMALL HYPHEN-MINUS}', '-'
+    ),
 }
-_BREAKS = frozenset('\N{ZERO WIDTH SPACE}\N{WORD JOINER}')
+_BREAK = '\N{ZERO WIDTH SPACE}'
+# What Unicode calls default ignorable beside format characters, and marks that enclose: selectors of the look of an
+# emoji, fillers, the frame of a key.
+_UNSEEN = re.compile(
+    '[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u20dd-\u20e4\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8'
+    '\U000e0000-\U000e0fff]'
+)
 
 
 def plain_characters(text: str) -> str:
@@ -49,18 +59,22 @@ def _plain(character: str) -> str:
         return character
     if character in _KIN:
         return _KIN[character]
-    category = unicodedata.category(character)
-    if category == 'Cf' and character not in _BREAKS:
+    if _unseen(character):
         return ''
-    return ' ' if category[0] in 'PSZC' else character
+    return ' ' if unicodedata.category(character)[0] in 'PSZC' else character
+
+
+def _unseen(character: str) -> bool:
+    """Whether a character has no width and separates nothing."""
+    return character != _BREAK and (unicodedata.category(character) == 'Cf' or bool(_UNSEEN.match(character)))
 
 
 def without_invisible(text: str) -> str:
-    """Remove characters that have no width, such as a byte order mark or a zero-width space.
+    """Remove characters that have no width, such as a byte order mark; a zero-width space becomes a blank.
 
     Args:
         text: Any text; ASCII text stays as it is.
     """
     if text.isascii():
         return text
-    return ''.join(character for character in text if unicodedata.category(character) != 'Cf')
+    return ''.join(character for character in text if not _unseen(character)).replace(_BREAK, ' ')

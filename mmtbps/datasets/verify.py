@@ -20,8 +20,9 @@ from .annotation import SPLITS, ImageEntry, conflicts, missing_images, sort_ids
 from .base import TBPSDataset
 from .identities import similar_identities, two_kinds
 from .joining import leaf_configs
+from .places import nested_hint
 
-__all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset']
+__all__ = ['config_of_class', 'datasets_of_config', 'format_report', 'verify_dataset', 'verify_together']
 
 _FAULTS = {
     'annotation_errors': 'errors in the annotation',
@@ -50,27 +51,68 @@ def verify_dataset(dataset: TBPSDataset, workers: int | None = None) -> dict[str
         'identities', 'images' and 'captions' and to the 'published' ones (or None); 'broken' says whether there are
         faults: 'annotation_errors', 'missing_images', 'undecodable_images'. Remarks need not be faults:
         'images_in_several_splits', 'persons_in_several_splits' (compared as they are written), 'similar_identities'
-        (such as 3, 03 and 3.0), 'captions_of_several_persons', 'blank_captions', 'non_ascii_captions'.
+        (such as 3, 03 and 3.0), 'captions_of_several_persons', 'blank_captions', 'non_ascii_captions'. 'hint' says
+        where missing images may be.
     """
     folder = dataset.data_prefix['img_path']
-    report: dict[str, Any] = {
-        'source': {'type': type(dataset).__name__, 'ann_file': dataset.ann_file, 'img_path': folder},
-        'splits': {},
-        **{key: [] for key in (*_FAULTS, *_REMARKS)},
-    }
+    report = _empty_report([dataset])
     entries, report['annotation_errors'] = dataset.check_entries()
     report['annotation_errors'] += [str(dataset.annotation_error(message)) for message in _contradictions(entries)]
     paths = list(dict.fromkeys(entry.img_path for entry in entries))
     report['missing_images'] = missing_images(folder, paths)
     absent = set(report['missing_images'])
+    report['hint'] = nested_hint(folder, report['missing_images'][:3])
     report['undecodable_images'] = list(_undecodable(folder, [path for path in paths if path not in absent], workers))
     report['splits'] = _count_splits(entries, dataset.statistics)
-    report['images_in_several_splits'] = _several(((e.img_path, e.split) for e in entries), 'image', 'splits')
-    report['persons_in_several_splits'] = _persons_in_several_splits(entries)
-    report['similar_identities'] = [{'person_ids': group} for group in similar_identities(entries)]
+    report.update(_compare_splits(entries))
     report.update(_check_captions(entries))
     report['broken'] = any(report[key] for key in _FAULTS)
     return report
+
+
+def verify_together(datasets: Iterable[TBPSDataset]) -> list[dict[str, Any]]:
+    """Compare splits that stand in files of their own, and share their images' folder.
+
+    Args:
+        datasets: The data sets of a config, each of which :func:`verify_dataset` has checked.
+
+    Returns:
+        A report for each folder with several such files, of what only shows between them: persons and images in more
+        than one split, identities that are written differently.
+    """
+    groups: dict[tuple, list[TBPSDataset]] = defaultdict(list)
+    for dataset in datasets:
+        if not dataset.has_all_splits:
+            groups[type(dataset), dataset.data_prefix['img_path']].append(dataset)
+    return [_compared(group) for group in groups.values() if len({dataset.ann_file for dataset in group}) > 1]
+
+
+def _compared(datasets: list[TBPSDataset]) -> dict[str, Any]:
+    report = _empty_report(datasets)
+    entries = [
+        entry._replace(where=f'{dataset.ann_file}, {entry.where}')
+        for dataset in datasets
+        for entry in dataset.check_entries()[0]
+    ]
+    report['annotation_errors'] = list(two_kinds(entries))
+    report['splits'] = _count_splits(entries, {})
+    report.update(_compare_splits(entries))
+    report['broken'] = bool(report['annotation_errors'])
+    return report
+
+
+def _empty_report(datasets: list[TBPSDataset]) -> dict[str, Any]:
+    files = ' and '.join(dict.fromkeys(dataset.ann_file for dataset in datasets))
+    source = {'type': type(datasets[0]).__name__, 'ann_file': files, 'img_path': datasets[0].data_prefix['img_path']}
+    return {'source': source, 'splits': {}, 'hint': '', **{key: [] for key in (*_FAULTS, *_REMARKS)}}
+
+
+def _compare_splits(entries: list[ImageEntry]) -> dict[str, list[dict]]:
+    return {
+        'images_in_several_splits': _several(((e.img_path, e.split) for e in entries), 'image', 'splits'),
+        'persons_in_several_splits': _persons_in_several_splits(entries),
+        'similar_identities': [{'person_ids': group} for group in similar_identities(entries)],
+    }
 
 
 def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
@@ -97,6 +139,7 @@ def format_report(report: Mapping[str, Any], examples: int = 5) -> str:
         lines.append(f'{len(found):,} {title}')
         lines += [f'  {item if isinstance(item, str) else _line(item)}' for item in shown]
         lines += ['  ...'] if len(shown) < len(found) else []
+        lines += [f'  {report["hint"]}'] if key == 'missing_images' and report['hint'] else []
     lines.append('BROKEN: repair the faults above.' if report['broken'] else 'No faults.')
     return printable('\n'.join(lines))
 

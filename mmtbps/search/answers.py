@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmtbps.core.files import write_atomically
-from mmtbps.core.text import printable
+from mmtbps.core.images import read_image
+from mmtbps.core.text import one_line, printable
 from mmtbps.visualization import draw_ranking
 
 from .answer_files import safe_cell
@@ -64,8 +67,8 @@ def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:
 def format_answer(sentence: str, results: Sequence[SearchResult]) -> str:
     """Format the results of one sentence, an image per line; paths below the working folder are relative."""
     here = os.path.join(os.getcwd(), '')
-    lines = [f'{result.rank:>4}  {result.score:.3f}  {result.path.removeprefix(here)}' for result in results]
-    return printable('\n'.join([sentence, *(lines or ['  no match'])]))
+    lines = [f'{result.rank:>4}  {result.score:.3f}  {one_line(result.path.removeprefix(here))}' for result in results]
+    return '\n'.join([one_line(sentence), *(lines or ['  no match'])])
 
 
 def describe_answer(sentence: str, results: Sequence[SearchResult], notes: QueryNotes) -> dict[str, Any]:
@@ -82,26 +85,33 @@ def describe_answer(sentence: str, results: Sequence[SearchResult], notes: Query
     return dict(query=sentence, unknown_words=dict(notes.unknown), warnings=list(notes.warnings), results=found)
 
 
-def draw_answers(file: str | Path, answers: Sequence[Answer]) -> list[Path]:
-    """Draw the results of every sentence that has some.
+def draw_answers(file: str | Path, answers: Sequence[Answer]) -> list[str]:
+    """Draw the results of every sentence that has some; a gray field stands for an image that cannot be read any more.
 
     Args:
         file: The picture; for several sentences its name is extended by the number of the sentence.
         answers: Sentences and their results.
 
     Returns:
-        The written files.
+        Paths of the images that cannot be read.
     """
     file = Path(file)
-    drawn = []
+    unread: list[str] = []
     for number, (sentence, results) in enumerate(answers, start=1):
         if results:
             target = file if len(answers) == 1 else file.with_name(f'{file.stem}_{number}{file.suffix}')
             draw_ranking(
                 sentence,
-                [result.path for result in results],
+                [_picture(result.path, unread) for result in results],
                 [result.score for result in results],
                 out_file=target,
             )
-            drawn.append(target)
-    return drawn
+    return unread
+
+
+def _picture(path: str, unread: list[str]) -> np.ndarray:
+    try:
+        return read_image(path)
+    except (OSError, ValueError):  # deleted, or broken since
+        unread.append(path)
+        return np.full((384, 128, 3), 200, np.uint8)

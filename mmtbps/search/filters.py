@@ -23,6 +23,9 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 _SIGNS = ('=', '!=', *_ORDERS, 'in')
 # What Milvus is asked for; a JSON field holds 64 KB.
 _LONGEST_TEXT, _LONGEST_LIST, _LARGEST_NUMBER = 256, 100, 2**53
+_ODD_NUMERAL = re.compile(
+    r'[+-]?(\d+(\.\d*)?e[+-]?\d+|\.\d+(e[+-]?\d+)?|\d+\.|\d{1,3}(,\d{3})+(\.\d*)?)', re.ASCII | re.IGNORECASE
+)
 _PART = re.compile(r'(?:"[^"]*"|[^,])+')
 _QUOTED = re.compile(r'(\s*\w+\s*(?:==|!=|<=|>=|=|<|>)\s?)"([^"]*)"')
 _TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
@@ -38,7 +41,8 @@ class Condition:
         value: A number or string; a tuple of them for ``in``.
 
     Raises:
-        ValueError: If ``sign`` is unknown, ``in`` has no value, or a value is neither text nor a number, or nan.
+        ValueError: If ``sign`` is unknown, ``in`` has no value, a value is neither text nor a number, or nan, or a
+            bound is a number that is not written by digits alone (``1e3``, ``1,000``, ``.5``).
     """
 
     name: str
@@ -53,6 +57,12 @@ class Condition:
         for value in self.values:
             if not comparable(value):
                 raise ValueError(f'The condition on {self.name!r} compares with {value!r}; give a number or a string.')
+
+        if self.sign in _ORDERS and isinstance(self.value, str) and _ODD_NUMERAL.fullmatch(self.value.strip()):
+            raise ValueError(
+                f'The condition on {self.name!r} compares with {self.value!r}, which would be compared letter by '
+                'letter; write a number by its digits alone, such as 1000 or 0.5.'
+            )
 
     @property
     def values(self) -> tuple:

@@ -1,6 +1,7 @@
 """Listing of images for a gallery, with their metadata."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 
 from mmtbps.core.image_kinds import image_suffixes
 from mmtbps.core.images import ADDRESS
-from mmtbps.core.text import printable
+from mmtbps.core.text import one_line
 from mmtbps.datasets.base import TBPSDataset
 
 from .metadata import MetadataSource
-from .walking import Walk, walk_images
+from .walking import DEAD_LINK, Walk, walk_images
 
 __all__ = ['GalleryImage', 'Images', 'Listing', 'list_gallery', 'list_images', 'start_of_paths_below']
 
@@ -20,7 +21,7 @@ Images = str | Path | TBPSDataset | Iterable[str | Path]
 """A folder, one image file, paths of files, or a data set."""
 
 _GONE = (-1, -1)
-"""Size and time of a broken link, or of a file that was deleted while its folder was listed."""
+"""Size and time of a file that was deleted while its folder was listed."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Listing:
 
     def misses(self, path: str) -> bool:
         """Whether an image below the folder is there no more; never said of what was not looked into."""
-        if any(path.startswith(start_of_paths_below(folder)) for folder in self.walk.unseen):
+        if any(path == unseen or path.startswith(start_of_paths_below(unseen)) for unseen in self.walk.unseen):
             return False
         try:
             os.stat(path)
@@ -96,7 +97,8 @@ def list_images(images: Images, metadata: MetadataSource | None = None) -> Listi
 
     Raises:
         FileNotFoundError: If the folder or a listed file does not exist.
-        ValueError: If there is no image.
+        OSError: If a listed file cannot be looked at.
+        ValueError: If there is no image, or a listed one is a pipe, a socket or a device.
     """
     source = metadata or MetadataSource()
     whole_folder = isinstance(images, str | Path) and Path(images).is_dir()
@@ -104,14 +106,9 @@ def list_images(images: Images, metadata: MetadataSource | None = None) -> Listi
     found: dict[str, GalleryImage] = {}
     for path, of_place in _paths(images, walk):
         absolute = os.path.abspath(path)
-        try:
-            status = os.stat(absolute)
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-        except FileNotFoundError as error:
-            if not whole_folder:
-                raise FileNotFoundError(_no_image(path)) from error
-            size, mtime_ns = _GONE  # loading it reports the error
-        found[absolute] = GalleryImage(absolute, size, mtime_ns, {**of_place, **source.of(absolute)})
+        state = _state_in_folder(absolute, walk) if whole_folder else _state(path)
+        if state is not None:
+            found[absolute] = GalleryImage(absolute, *state, {**of_place, **source.of(absolute)})
     if not found:
         held = f' It holds files that are {walk}.' if str(walk) else ''
         raise ValueError(
@@ -120,6 +117,35 @@ def list_images(images: Images, metadata: MetadataSource | None = None) -> Listi
         )
     remarks = str(walk).splitlines()
     return Listing(list(found.values()), str(images) if whole_folder else None, walk, remarks)
+
+
+def _state(path: str) -> tuple[int, int]:
+    """Size and time of a file that was asked for."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(_no_image(path)) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f'{one_line(path)} is no file that can be read as an image. Leave it out.')
+    return status.st_size, status.st_mtime_ns
+
+
+def _state_in_folder(path: str, walk: Walk) -> tuple[int, int] | None:
+    """Size and time of what was found in a folder; None if it is no file or cannot be looked into, which is noted."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if not os.path.islink(path):
+            return _GONE  # loading it reports the error
+        walk.unseen[path] = DEAD_LINK
+        return None
+    except OSError as error:  # links in a circle, a folder without permission
+        walk.unseen[path] = error.strerror or type(error).__name__
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        walk.others['pipes, sockets or devices'] += 1
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def start_of_paths_below(folder: str | Path) -> str:
@@ -149,7 +175,7 @@ def _paths(images: Any, walk: Walk) -> Iterator[tuple[str, dict[str, Any]]]:
 def _no_image(path: str, what: str = 'image') -> str:
     if ADDRESS.match(path):
         return f'{path} is an address, not a file: only files of this machine are read. Download it first.'
-    return f'There is no {what} {printable(path)}. Correct the path or leave it out.'
+    return f'There is no {what} {one_line(path)}. Correct the path or leave it out.'
 
 
 def _parent(path: str | Path) -> str:

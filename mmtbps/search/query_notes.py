@@ -4,16 +4,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from .encoders import Encoder
+from .encoders.spelling import list_suggestions
 
-__all__ = ['QueryNotes', 'join_notes', 'note_on', 'suggest_words']
-
-_ALIKE = 0.75
-"""Share of common letters from which on a word is suggested for another: wmoan and woman have 0.8, hat and bag 0.33."""
-
-_LONGEST_WORD = 40
+__all__ = ['QueryNotes', 'join_notes', 'note_on']
 
 _ENGLISH = frozenset({'the', 'and', 'with', 'wearing', 'wears', 'his', 'her', 'he', 'she', 'who', 'carrying', 'has'})
 _FEW_WORDS = 4
@@ -37,8 +32,7 @@ class QueryNotes:
         """The notes, a line each."""
         if not self.unknown:
             return list(self.warnings)
-        words = [word if meant is None else f'{word} (did you mean {meant}?)' for word, meant in self.unknown.items()]
-        return [*self.warnings, f'words that the model does not know: {", ".join(words)}']
+        return [*self.warnings, f'words that the model does not know: {list_suggestions(self.unknown)}']
 
 
 def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
@@ -65,7 +59,7 @@ def note_on(encoder: Encoder, sentence: str) -> QueryNotes:
         warnings.append(
             f'WARNING: the last {excess} of {len(words)} words are not read, since the sentence is too long.'
         )
-    return QueryNotes(suggest_words(unknown, encoder), warnings)
+    return QueryNotes(encoder.suggestions(unknown), warnings)
 
 
 def join_notes(notes: Iterable[QueryNotes]) -> QueryNotes:
@@ -73,18 +67,6 @@ def join_notes(notes: Iterable[QueryNotes]) -> QueryNotes:
     notes = list(notes)
     unknown = {word: meant for one in notes for word, meant in one.unknown.items()}
     return QueryNotes(unknown, list(dict.fromkeys(line for one in notes for line in one.warnings)))
-
-
-def suggest_words(unknown: Sequence[str], encoder: Encoder) -> dict[str, str | None]:
-    """Find for each unknown word the known one that is spelt most alike, or None."""
-    vocabulary = None if encoder.tokenizer is None else encoder.tokenizer.vocabulary
-    known = [word for word in (vocabulary or [])[2:] if len(word) > 1]
-    return {word: _closest(word, known) for word in dict.fromkeys(unknown)}
-
-
-def _closest(word: str, known: Sequence[str]) -> str | None:
-    found = get_close_matches(word, known, 1, _ALIKE) if len(word) <= _LONGEST_WORD else []
-    return found[0] if found else None
 
 
 def _foreign(encoder: Encoder, sentence: str) -> bool:

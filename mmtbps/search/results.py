@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mmtbps.core.text import printable
+from mmtbps.core.text import one_line
 
 from .shards import BrokenImage
 
@@ -78,4 +78,4 @@ class IndexReport:
             f'{self.unchanged} unchanged, {self.removed} removed, {len(self.broken)} broken'
         ]
         lines += [f'  skipped {entry.image.path}: {entry.error}' for entry in self.broken]
-        return printable('\n'.join([*lines, *(f'  {remark}' for remark in self.remarks)]))
+        return '\n'.join(map(one_line, [*lines, *(f'  {remark}' for remark in self.remarks)]))

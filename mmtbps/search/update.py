@@ -1,5 +1,6 @@
 """Update of a gallery from a listing of images: compare, then encode and remove."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,16 +62,23 @@ def compare(store: GalleryStore, listing: Listing, with_metadata: bool) -> Diffe
         stored = store.images[store.row(image.path)]
         if not image.same_file(stored):
             difference.changed.append(image)
-        elif with_metadata and dict(image.metadata) != dict(stored.metadata):
+        elif with_metadata and _facts(image) != _facts(stored):
             difference.metadata_changed.append(image)
         else:
             difference.unchanged.append(image)
     if listing.folder is not None:
         listed = {image.path for image in listing.images}
         start = start_of_paths_below(listing.folder)
-        below = (path for path in store.paths() if path.startswith(start) and path not in listed)
-        difference.gone = [path for path in below if listing.misses(path)]
+        below = [path for path in store.paths() if path.startswith(start) and path not in listed]
+        elsewhere = {os.path.realpath(path) for path in listed} if below else set()
+        # A file that is listed by another path now, through a link, is not there twice.
+        difference.gone = [path for path in below if listing.misses(path) or os.path.realpath(path) in elsewhere]
     return difference
+
+
+def _facts(image: GalleryImage) -> dict[str, str]:
+    """Metadata by how they are written; to Python 1, 1.0 and True are one."""
+    return {name: repr(value) for name, value in image.metadata.items()}
 
 
 @contextmanager

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmtbps.core.image_kinds import image_suffixes
-from mmtbps.core.text import printable
+from mmtbps.core.text import one_line
 
-__all__ = ['Walk', 'walk_images']
+__all__ = ['DEAD_LINK', 'Walk', 'walk_images']
+
+DEAD_LINK = 'a link that leads nowhere'
+_MOST_NAMED = 20
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Walk:
     Attributes:
         images: Paths of its images in alphabetical order, the files of a folder before its folders.
         others: How many files are no image that can be read, by extension, and how many are hidden.
-        unseen: Folders inside it that were not looked into, by reason.
+        unseen: Folders and files inside it that could not be looked into, with the reason.
     """
 
     images: list[str] = field(default_factory=list)
@@ -29,8 +32,9 @@ class Walk:
     def __str__(self) -> str:
         parts = [f'{count} {kind}' for kind, count in sorted(self.others.items())]
         lines = [f'not read, since no image: {", ".join(parts)}'] if parts else []
-        lines += [f'not looked into: {printable(folder)} ({reason})' for folder, reason in sorted(self.unseen.items())]
-        return '\n'.join(lines)
+        unseen = [f'not looked into: {one_line(path)} ({reason})' for path, reason in sorted(self.unseen.items())]
+        further = len(unseen) - _MOST_NAMED
+        return '\n'.join([*lines, *unseen[:_MOST_NAMED], *([f'... and {further} more'] if further > 0 else [])])
 
 
 def walk_images(root: str | Path) -> Walk:
@@ -61,7 +65,7 @@ def walk_images(root: str | Path) -> Walk:
             elif suffix in image_suffixes():
                 walk.images.append(path)
             else:
-                walk.others[printable(suffix) or 'without extension'] += 1
+                walk.others[one_line(suffix) or 'without extension'] += 1
     walk.images.sort(key=_order)
     return walk
 
@@ -87,7 +91,7 @@ def _files(start: str, links: list[str], visited: set[str], walk: Walk) -> Itera
         for name in files:
             path = os.path.join(folder, name)
             if os.path.splitext(name)[1].lower() not in image_suffixes() and not os.path.exists(path):
-                walk.unseen[path] = 'a link that leads nowhere'
+                walk.unseen[path] = DEAD_LINK
             else:
                 yield path
 

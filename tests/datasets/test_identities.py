@@ -13,7 +13,7 @@ from mmtbps.datasets import CUHKPEDES, PersonCaptions
 from mmtbps.datasets.annotation import ImageEntry
 from mmtbps.datasets.identities import similar_identities, two_kinds
 from mmtbps.datasets.places import nested_hint, with_slashes
-from mmtbps.datasets.verify import format_report, verify_dataset
+from mmtbps.datasets.verify import format_report, verify_dataset, verify_together
 
 PNG = cv2.imencode('.png', np.zeros((8, 4, 3), np.uint8))[1].tobytes()
 again = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -80,6 +80,52 @@ def test_other_ways_to_write_a_number_are_similar(number, zeros, decimals):
     alike = list(dict.fromkeys(texts[:3]))
     assert similar_identities(entries_of(texts)) == ([alike] if len(alike) > 1 else [])
     assert similar_identities(entries_of(['P1', 'p1', 'Q'])) == [['P1', 'p1']]
+
+
+@pytest.mark.parametrize(
+    ('written', 'also'),
+    [
+        ('3', '3\u200b'), ('3', '\ufeff3'), ('p1', 'p\u200d1'), ('3', '\u0663'), ('1000', '1e3'), ('1000', '1_000'),
+        ('1000', '1,000'), ('0', '-0'), ('p-1', 'p\u20111'), ('3.50', '3.5'), ('id 1', 'id  1'), ('-3', '\u22123'),
+    ],
+)  # fmt: skip
+def test_ways_to_write_one_identity(written, also):
+    assert similar_identities(entries_of([written, also])) == [[written, also]]
+
+
+@pytest.mark.parametrize('ids', [['12', '1,2'], ['1', '-1'], ['3.5', '35'], ['a1', 'a2'], ['9' * 40, '9' * 39 + '8']])
+def test_other_identities_are_not_similar(ids):
+    assert similar_identities(entries_of(ids)) == []
+
+
+def test_splits_in_files_of_their_own_are_compared(tmp_path):
+    datasets = []
+    for split, ids in (('train', [1, 2]), ('test', [1, '02'])):
+        own_data(tmp_path, ids, [split] * 2)
+        (tmp_path / 'own.jsonl').rename(tmp_path / f'{split}.jsonl')
+        datasets.append(
+            PersonCaptions(f'{split}.jsonl', data_root=str(tmp_path), split=split, split_key=None, lazy_init=True)
+        )
+    (report,) = verify_together(datasets)
+    assert report['persons_in_several_splits'] == [dict(person_id=1, splits=['test', 'train'])]
+    assert report['similar_identities'] == [dict(person_ids=['2', '02'])]
+    assert not report['broken']
+    assert 'persons in more than one split' in format_report(report)
+    assert verify_together(datasets[:1]) == []
+    for one in (1, '1'):
+        own_data(tmp_path, [one], ['train' if one == 1 else 'test'])
+        (tmp_path / 'own.jsonl').rename(tmp_path / f'{"train" if one == 1 else "test"}.jsonl')
+    (report,) = verify_together(datasets)
+    assert report['broken']
+    assert 'train.jsonl, line 1 and' in report['annotation_errors'][0]
+
+
+def test_verify_says_where_missing_images_may_be(tmp_path):
+    dataset = own_data(tmp_path, [1, 2])
+    (tmp_path / 'imgs').rename(tmp_path / 'away')
+    (tmp_path / 'imgs').mkdir()
+    (tmp_path / 'away').rename(tmp_path / 'imgs' / 'imgs')
+    assert f'There is 0.png in {tmp_path}/imgs/imgs' in format_report(verify_dataset(dataset, workers=1))
 
 
 NAMES = st.lists(st.sampled_from(['a', 'cam 1', 'Ü', 'x.y']), min_size=1, max_size=3).map('\\'.join)

@@ -19,6 +19,9 @@ TYPED = {
     'zero-width joiner': 'a red coat, bl\u200dack pants and white shoes.',
     'soft hyphen': 'a red coat, black pants and white sh\u00adoes.',
     'no-break space': 'a red\u00a0coat, black\u202fpants and white\u3000shoes.',
+    'word joiner': 'a red coat, bl\u2060ack pants and white shoes.',
+    'selectors of emojis': 'a red\ufe0f coat \u2764\ufe0f black pants and white\U000e0101 shoes',
+    'frame of a key': 'a red coat, black\u20e3 pants and white\u034f shoes',
     'byte order mark': '\ufeffa red coat, black pants and white shoes.',
     'ellipsis': 'a red coat\u2026black pants and white shoes\u2026',
     'dashes': 'a red coat\u2014black pants\u2013and white shoes',
@@ -34,7 +37,8 @@ def test_words_are_those_of_the_sentence_in_ascii(name):
 
 def test_apostrophes_and_hyphens_stay_inside_words():
     tokenize = WordTokenizer().tokenize
-    assert tokenize('the man\u2019s T\u2011shirt') == tokenize("the man's T-shirt") == ['the', 'mans', 'tshirt']
+    for typed in ('the man\u2019s T\u2011shirt', 'the man\u201bs T\ufe63shirt', 'the man\u02b9s T-\u2060shirt'):
+        assert tokenize(typed) == tokenize("the man's T-shirt") == ['the', 'mans', 'tshirt']
 
 
 @given(st.text(alphabet=string.printable))
@@ -55,4 +59,13 @@ def test_accents_stay():
 
 def test_clip_does_not_see_invisible_characters():
     tokenizer = CLIPTokenizer()
-    assert tokenizer.encode('\ufeffa red\u200b co\u200dat') == tokenizer.encode('a red coat')
+    assert tokenizer.encode('\ufeffa red\u200b co\u200dat\ufe0f') == tokenizer.encode('a red coat')
+    assert tokenizer.encode('red\u200bcoat') == tokenizer.encode('red coat')
+
+
+@pytest.mark.parametrize(
+    'typed', ['a man, \u201cred\u201d.', 'a man, \u201ered\u201c\u3002', 'a man, \uff08red\uff09\uff01']
+)
+def test_a_cleaning_knows_the_punctuation_of_other_scripts(typed):
+    tokenizer = CLIPTokenizer(cleaning='tbps-clip')
+    assert tokenizer.encode(typed) == tokenizer.encode('a man, "red".')

@@ -186,3 +186,16 @@ def test_signs_of_other_languages_are_no_values(text, near):
         parse_where(text)
     # Such a value is found behind a blank.
     assert parse_where('time = > 5')[0].value == '> 5'
+
+
+@pytest.mark.parametrize('bound', ['1e2', '1E+2', '1,000', '.5', '5.', '12,345.5'])
+@pytest.mark.parametrize('sign', ['<', '<=', '>', '>='])
+def test_an_order_by_a_number_in_another_form_is_refused(bound, sign):
+    with pytest.raises(ValueError, match=r'letter by letter; write a number by its digits alone'):
+        parse_where(f'v {sign} {bound}')
+    assert parse_where(f'v = {bound}')[0].value == bound
+
+
+@pytest.mark.parametrize('bound', ['2024-01-02', '0930', 'c1', '1.5', '-3', '12:30', '1,2', 'e5'])
+def test_other_bounds_stay(bound):
+    assert str(parse_where(f'v > {bound}')[0].value) == bound

@@ -154,3 +154,58 @@ def test_addresses_are_no_files(tmp_path, address):
             list_images(images)
     with pytest.raises(ValueError, match=told):
         PixelEncoder().encode_images([address])
+
+
+def test_odd_entries_cost_themselves_alone(tmp_path):
+    write(tmp_path / 'a.png'), write(tmp_path / 'sub' / 'b.png')
+    (tmp_path / 'circle.png').symlink_to('circle.png')
+    os.mkfifo(tmp_path / 'pipe.png')
+    listing = list_images(tmp_path)
+    assert [os.path.basename(image.path) for image in listing.images] == ['a.png', 'b.png']
+    assert '1 pipes, sockets or devices' in listing.remarks[0]
+    assert 'circle.png (Too many levels of symbolic links)' in listing.remarks[1]
+    with pytest.raises(ValueError, match=r'pipe\.png is no file that can be read as an image'):
+        list_images([tmp_path / 'pipe.png'])
+
+
+def test_a_file_that_cannot_be_looked_at_is_told(tmp_path, monkeypatch):
+    write(tmp_path / 'a.png'), write(tmp_path / 'b.png')
+    searcher, real = Searcher(PixelEncoder()), os.stat
+    searcher.index(tmp_path, **OPTIONS)
+
+    def refusing(path, *args, **kwargs):
+        if os.fspath(path) == str(tmp_path / 'b.png'):
+            raise PermissionError(13, 'Permission denied')
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr('mmtbps.search.listing.os.stat', refusing)
+    report = searcher.index(tmp_path, **OPTIONS)
+    assert (report.removed, report.total) == (0, 2)
+    assert 'b.png (Permission denied)' in str(report)
+
+
+def test_a_second_link_to_a_folder_does_not_double_it(tmp_path):
+    root, disk = tmp_path / 'root', tmp_path / 'disk'
+    write(root / 'a.png'), write(disk / 'b.png')
+    (root / 'z').symlink_to(disk, target_is_directory=True)
+    searcher = Searcher(PixelEncoder())
+    searcher.index(root, **OPTIONS)
+    (root / 'b').symlink_to(disk, target_is_directory=True)
+    report = searcher.index(root, **OPTIONS)
+    assert (report.removed, report.total) == (1, 2)
+
+
+def test_many_unseen_files_are_counted(tmp_path):
+    write(tmp_path / 'a.png')
+    for number in range(30):
+        (tmp_path / f'{number}.png').symlink_to('nowhere')
+    assert len(list_images(tmp_path).remarks) == 21
+    assert list_images(tmp_path).remarks[-1] == '... and 10 more'
+
+
+def test_names_with_line_breaks_are_printed_in_a_line(tmp_path):
+    write(tmp_path / 'a.png')
+    write(tmp_path / 'b\n\x1b[31m.png', b'no image')
+    report = str(Searcher(PixelEncoder()).index(tmp_path, **OPTIONS))
+    assert 'b\\x0a\\x1b[31m.png' in report
+    assert '\x1b' not in report

@@ -19,6 +19,8 @@ from mmtbps.evaluation.functional.checks import unit_rows
 from mmtbps.registry import ENCODERS
 from mmtbps.version import __version__
 
+from .spelling import closest_word, list_suggestions
+
 __all__ = ['Encoder', 'Fingerprint', 'ImageSource']
 
 ImageSource = str | Path | np.ndarray
@@ -192,9 +194,16 @@ class Encoder(ABC):
         for number, text in enumerate(texts):
             if len(self.unknown_words(text)) == len(self.words_of(text)) > 0:
                 raise ValueError(
-                    f'sentence {number} is {text!r}, of which the model knows no word; describe the person as the '
+                    f'sentence {number} is {text!r}, of which the model knows no word: '
+                    f'{list_suggestions(self.suggestions(self.unknown_words(text)))}. Describe the person as the '
                     f'captions do that it was trained with. {self.training}'
                 )
+
+    def suggestions(self, unknown: Sequence[str]) -> dict[str, str | None]:
+        """Find for each unknown word the known one that may be meant, or None."""
+        vocabulary = None if self.tokenizer is None else self.tokenizer.vocabulary
+        known = [word for word in (vocabulary or [])[2:] if len(word) > 1]
+        return {word: closest_word(word, known) for word in dict.fromkeys(unknown)}
 
     @cached_property
     def _known_words(self) -> frozenset[str] | None:
