@@ -113,8 +113,9 @@ def train(cfg: Config) -> dict[str, float]:
         FileExistsError: If the work directory holds another run.
         FileNotFoundError: If pretrained weights cannot be downloaded.
         RuntimeError: If another process is training in the work directory.
-        ValueError: If a checkpoint to start or to resume from does not fit the model.
+        ValueError: If the config has no training, or a checkpoint to start or to resume from does not fit the model.
     """
+    _require_training(cfg)
     note = _find_checkpoint(cfg)
     with sole_run(cfg.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
         runner = build_runner(cfg)
@@ -174,6 +175,16 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
     if measures_training_set(runner.cfg):
         runner.logger.warning('The test set is the training set: figures on it say nothing of other persons.')
     return _run_test(runner, Path(checkpoint).name)
+
+
+def _require_training(cfg: Config) -> None:
+    """Refuse configs that can only be searched with, such as those of published weights."""
+    missing = [key for key in ('train_cfg', 'train_dataloader', 'optim_wrapper') if cfg.get(key) is None]
+    if missing:
+        raise ValueError(
+            f'{cfg.filename or "The config"} has no {" and no ".join(missing)}, so that nothing can be trained. To '
+            'fine-tune published weights, take the config of a recipe and name them there, such as load_from=\'nam\'.'
+        )
 
 
 def _run_test(runner: Runner, weights: str) -> dict[str, float]:

@@ -166,8 +166,7 @@ def query(
     encoder = _exported(onnx, device, trust or []) if onnx else None
     weights = moved_weights(model, checkpoint)
     searcher = Searcher.load(gallery, encoder, weights, device, pairs(index_options), trust or [])
-    count = max(1, min(10, len(searcher))) if topk is None else topk
-    options: dict[str, Any] = dict(topk=count, rerank=rerank, min_score=min_score, where=where)
+    options: dict[str, Any] = dict(topk=topk, rerank=rerank, min_score=min_score, where=where)
     files = _Files(out, show, archive)
     if image:
         _report([(image, searcher.search_by_image(image, **options))], [QueryNotes({})], json, files)
@@ -210,7 +209,7 @@ def _answer(searcher: 'Searcher', asked: list[str], options: dict[str, Any], jso
     _report(answers, notes, json, files)
 
 
-def _report(answers: list[tuple], notes: list['QueryNotes'], json: bool, files: _Files) -> None:
+def _report(answers: list[tuple[str, Any]], notes: list['QueryNotes'], json: bool, files: _Files) -> None:
     """Print answers and write their files."""
     from mmtbps.core.json_text import format_json
     from mmtbps.core.text import one_line

@@ -31,6 +31,9 @@ from .store import GalleryStore
 
 __all__ = ['Searcher']
 
+_SCREEN = 10
+"""Images of an answer, if nobody says how many."""
+
 
 class Searcher:
     """Searches a gallery of images with sentences or images.
@@ -180,7 +183,7 @@ class Searcher:
     def search(
         self,
         query: str | Sequence[str],
-        topk: int = 10,
+        topk: int | None = None,
         rerank: dict | str | None = None,
         min_score: float | None = None,
         where: WhereLike | None = None,
@@ -189,7 +192,7 @@ class Searcher:
 
         Args:
             query: A sentence, or several.
-            topk: Number of images. Defaults to 10, a screen of results.
+            topk: Number of images. Defaults to None: 10, a screen of results, or all if there are fewer.
             rerank: Config of a re-ranker of the registry ``RERANKERS``, or its type alone. Defaults to None: ranking by
                 cosine.
             min_score: Lowest cosine of a result, so that there may be none. Defaults to None: no threshold.
@@ -244,7 +247,7 @@ class Searcher:
     def search_features(
         self,
         features: Tensor,
-        topk: int = 10,
+        topk: int | None = None,
         rerank: dict | str | None = None,
         min_score: float | None = None,
         where: WhereLike | None = None,
@@ -252,6 +255,8 @@ class Searcher:
         """Find the images nearest to features (Q, D) of this gallery's encoder; see :meth:`search`."""
         if not len(self):
             raise ValueError('The gallery is empty; index some images first.')
+        if topk is None:
+            topk = min(_SCREEN, len(self))
         if positive(topk, 'topk') > len(self):
             raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
         if min_score is not None and not (isinstance(min_score, Real) and min_score == min_score):

@@ -19,14 +19,18 @@ _LAST = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 def best_of(folder: Path) -> tuple[Path, Path]:
     """Give the config and the best checkpoint of a training, or its last one if it had no validation.
 
+    A conversion writes config and weights of one name, which are taken as well.
+
     Args:
-        folder: Its work directory.
+        folder: The work directory, or the folder of the conversion.
 
     Raises:
         FileNotFoundError: If it has none.
         ValueError: If it has several.
     """
     config = config_of(folder)
+    if (converted := config.with_suffix('.pth')).is_file():
+        return config, converted
     last = _last_without_validation(folder, config)
     return config, last or _sole(folder, 'best checkpoint', 'best_*.pth')
 

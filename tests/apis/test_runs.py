@@ -115,3 +115,10 @@ def test_the_model_is_asked_to_compile_itself(config, monkeypatch, setting, expe
     cfg.compile, cfg.test_cfg, cfg.test_dataloader, cfg.test_evaluator = setting, None, None, None
     train(cfg)
     assert asked == [*expected, None]  # nothing is left for MMEngine to compile
+
+
+def test_a_config_without_a_training_is_refused(config):
+    cfg = config()
+    cfg.train_cfg = cfg.optim_wrapper = None
+    with pytest.raises(ValueError, match=r"no train_cfg and no optim_wrapper.* fine-tune .*load_from='nam'"):
+        train(cfg)

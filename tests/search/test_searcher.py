@@ -138,6 +138,14 @@ def test_metadata_that_are_equal_to_python_alone_are_new(crops, tmp_path, before
     assert repr(searcher.search(SENTENCE, topk=1, where={'v': after})[0].metadata['v']) == repr(after)
 
 
+def test_without_a_number_there_are_ten_images_or_all(searcher, crops):
+    assert len(searcher.search(SENTENCE)) == 10
+    searcher.gallery.remove([crops / 'cam0'])
+    assert len(searcher.search(SENTENCE)) == len(searcher.search_by_image(np.zeros((8, 4, 3), np.uint8))) == 8
+    with pytest.raises(ValueError, match='topk is 9, but the gallery has 8 images'):
+        searcher.search(SENTENCE, topk=9)
+
+
 def test_broken_images_are_skipped_and_listed(crops):
     (crops / 'cam0' / 'broken.jpg').write_bytes(b'no image')
     searcher = Searcher(PixelEncoder())

@@ -171,3 +171,13 @@ def test_addresses_of_open_clip(model, tag, start):
     assert entry.address.startswith(start)
     assert (entry.sha256 is not None) == (tag == 'openai')
     assert f'quick_gelu={str(tag != "laion2b_s34b_b88k").lower()}' in entry.options
+
+
+def test_the_folder_of_a_conversion_is_a_model(nam, tmp_path):
+    config, weights = nam
+    folder = tmp_path / 'converted'
+    folder.mkdir()
+    for file in nam:
+        shutil.copy(file, folder / f'theirs{file.suffix}')
+    assert require_named(str(folder)) == (folder / 'theirs.py', folder / 'theirs.pth')
+    assert len(Searcher.from_model(str(config.parent)).encoder.encode_texts(['a man'])) == 1
