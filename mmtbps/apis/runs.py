@@ -17,12 +17,13 @@ from mmtbps.engine import EpochSeedHook, FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
-from mmtbps.engine.loaders import check_batch_size, require_batches
+from mmtbps.engine.loaders import check_batch_size, check_evaluation_loaders, require_batches
 from mmtbps.engine.own_data import apply_own_data, derive_numbers, measures_training_set
 from mmtbps.engine.progress import progress
 from mmtbps.engine.resuming import find_resumable, load_files_safely
 from mmtbps.engine.run_folder import sole_run
 from mmtbps.engine.runner import QuietRunner
+from mmtbps.engine.schedules import fit_schedules
 from mmtbps.zoo import weights_named
 
 from .downloads import explained_downloads
@@ -50,6 +51,8 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
         notes += derive_numbers(cfg)
     check_config(cfg)
     check_batch_size(cfg)
+    check_evaluation_loaders(cfg)
+    fit_schedules(cfg)
     _drop_removed_hooks(cfg)
     _choose_constructor(cfg)
     resolve_data_sizes(cfg, dataset_meta)
@@ -183,7 +186,7 @@ def _require_training(cfg: Config) -> None:
     if missing:
         raise ValueError(
             f'{cfg.filename or "The config"} has no {" and no ".join(missing)}, so that nothing can be trained. To '
-            'fine-tune published weights, take the config of a recipe and name them there, such as load_from=\'nam\'.'
+            "fine-tune published weights, take the config of a recipe and name them there, such as load_from='nam'."
         )
 
 

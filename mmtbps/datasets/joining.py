@@ -35,6 +35,9 @@ class WrappedDataset(Dataset, ABC):
         ValueError: If there is no part, or parts disagree in ``test_mode`` or tokenizer.
     """
 
+    repeats = False
+    """Whether items are shown several times in an epoch, which only a training may do."""
+
     def __init__(self, datasets: Sequence[Any]) -> None:
         if not datasets:
             raise ValueError(f'{type(self).__name__} needs at least one data set.')
@@ -43,6 +46,11 @@ class WrappedDataset(Dataset, ABC):
         self._agree('test_mode', (leaf.test_mode for leaf in self.leaves))
         self._agree('tokenizer', (type(leaf.tokenizer).__name__ for leaf in self.leaves))
         self._share_words()
+        if self.test_mode and self.repeats:
+            raise ValueError(
+                f'{type(self).__name__} repeats items, which in an evaluation would be several images and captions. '
+                'Give its data set itself.'
+            )
         for part in self.datasets:
             part.full_init()
         self._ends = np.cumsum([len(part) for part in self.datasets])
@@ -174,7 +182,8 @@ class ConcatDataset(WrappedDataset):
 
     Identities and images are counted on: person 0 of the second data set follows the last one of the first, whatever
     the annotations call them. One vocabulary has the words of all. In evaluation, items carry the name of their data
-    set, by which :class:`~mmtbps.evaluation.TBPSMetric` reports each on its own, with their mean.
+    set, by which :class:`~mmtbps.evaluation.TBPSMetric` reports each on its own, with their mean; a data set inside a
+    further ConcatDataset is called ``name/its name``.
 
     Args:
         datasets: Configs for the registry ``DATASETS``, or data sets.
@@ -214,10 +223,11 @@ class ConcatDataset(WrappedDataset):
         return dict(parts[0], dataset=' + '.join(self.names), **({} if persons is None else {'person_ids': persons}))
 
     def _shift(self, number: int, info: Mapping[str, Any]) -> dict[str, Any]:
+        inner = info.get('data_set')  # of a part that is itself made of several
         return dict(
             person_id=info['person_id'] + int(self._persons[number]),
             image_id=info['image_id'] + int(self._images[number]),
-            data_set=self.names[number],
+            data_set=self.names[number] if inner is None else f'{self.names[number]}/{inner}',
         )
 
     def _default_names(self) -> list[str]:
@@ -238,8 +248,10 @@ class RepeatDataset(WrappedDataset):
 
     Raises:
         TypeError: If it is no ``TBPSDataset``, nor wraps one.
-        ValueError: If ``times`` is below 1.
+        ValueError: If ``times`` is below 1, or the data set is one for an evaluation.
     """
+
+    repeats = True
 
     @checked(times=positive)
     def __init__(self, dataset: Any, times: int) -> None:
@@ -262,8 +274,10 @@ class ClassBalancedDataset(WrappedDataset):
 
     Raises:
         TypeError: If it is no ``TBPSDataset``, nor wraps one.
-        ValueError: If ``oversample_thr`` is not above 0.
+        ValueError: If ``oversample_thr`` is not above 0, or the data set is one for an evaluation.
     """
+
+    repeats = True
 
     @checked(oversample_thr=above_zero)
     def __init__(self, dataset: Any, oversample_thr: float) -> None:

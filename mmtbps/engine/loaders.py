@@ -3,12 +3,13 @@
 import copy
 
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.dataset import InfiniteSampler
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATA_SAMPLERS, DATASETS
 
-__all__ = ['check_batch_size', 'describe_batches', 'require_batches']
+__all__ = ['check_batch_size', 'check_evaluation_loaders', 'describe_batches', 'require_batches']
 
 
 def check_batch_size(cfg: Config) -> None:
@@ -31,16 +32,46 @@ def check_batch_size(cfg: Config) -> None:
             )
 
 
+def check_evaluation_loaders(cfg: Config) -> None:
+    """Refuse loaders that would show not every image of val or test once.
+
+    Args:
+        cfg: A complete config.
+
+    Raises:
+        ValueError: If a loader drops the last batch, or its sampler has no end.
+    """
+    for name in ('val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        loader = loader if isinstance(loader, dict) else {}
+        if loader.get('drop_last'):
+            raise ValueError(
+                f'{name}.drop_last=True would leave the images of the last batch out of the gallery. Set it to False.'
+            )
+        kind = (loader.get('sampler') or {}).get('type')
+        if getattr(kind, '__name__', str(kind)).endswith('InfiniteSampler'):
+            raise ValueError(
+                f'{name}.sampler is an InfiniteSampler, with which an evaluation never ends. Take '
+                "dict(type='DefaultSampler', shuffle=False)."
+            )
+
+
 def require_batches(runner: Runner) -> None:
-    """Refuse a training without an iteration.
+    """Refuse a training without an iteration, or with an epoch that never ends.
 
     Args:
         runner: The runner of the training.
 
     Raises:
-        ValueError: If an epoch has no batch; the message names the numbers.
+        ValueError: If an epoch has no batch, when the message names the numbers, or no end.
     """
     loader = runner.train_dataloader
+    endless = isinstance(getattr(loader, 'sampler', None), InfiniteSampler)
+    if endless and isinstance(runner.train_loop, EpochBasedTrainLoop):
+        raise ValueError(
+            'train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends. Take DefaultSampler, or '
+            'count iterations: train_cfg=dict(_delete_=True, by_epoch=False, max_iters=..., val_interval=...).'
+        )
     try:
         batches = len(loader)
     except TypeError:  # an iterable data set

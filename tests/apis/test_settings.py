@@ -77,6 +77,28 @@ def test_a_short_run(config, setting, capfd):
         assert (Path(cfg.work_dir) / 'epoch_2.pth').is_file(), 'it ends behind the first epoch that is no better'
 
 
+def test_checkpoints_of_a_loop_of_iterations_are_of_iterations(config):
+    cfg = config()
+    cfg.train_cfg = dict(by_epoch=False, max_iters=9, val_interval=4)
+    cfg.param_scheduler = []
+    train(cfg)  # an epoch of `default_hooks.checkpoint` is a pass of four iterations
+    names = {file.name for file in Path(cfg.work_dir).glob('*.pth')}
+    assert {name for name in names if name.startswith('iter')} == {'iter_9.pth'}
+    assert any(name.startswith('best_') and '_iter_' in name for name in names)
+
+
+def test_an_epoch_without_an_end_and_two_choices_of_the_best_are_refused(config):
+    cfg = config()
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    with pytest.raises(ValueError, match='an InfiniteSampler, with which an epoch never ends'):
+        train(cfg)
+    cfg = config()
+    cfg.work_dir += '-two'
+    cfg.custom_hooks = [dict(type='CheckpointHook', interval=1, save_best='i2t/mAP')]
+    with pytest.raises(ValueError, match='Two CheckpointHooks have save_best'):
+        train(cfg)
+
+
 def test_a_profiled_run_and_test_end_well(config, checkpoint, tmp_path):
     cfg = config()
     cfg.custom_hooks = [dict(type='ProfilerHook', by_epoch=False, profile_times=1)]

@@ -174,3 +174,18 @@ def test_loops_over_items_end(tmp_path):
     for dataset in (config, dict(type='RepeatDataset', dataset=config, times=2)):
         built = DATASETS.build(dataset)
         assert len(list(built)) == len(built)
+
+
+@pytest.mark.parametrize(
+    'wrapper', [dict(type='RepeatDataset', times=2), dict(type='ClassBalancedDataset', oversample_thr=0.9)]
+)
+def test_nothing_is_repeated_in_an_evaluation(tmp_path, wrapper):
+    with pytest.raises(ValueError, match=rf'{wrapper["type"]} repeats items, which in an evaluation'):
+        DATASETS.build(dict(wrapper, dataset=write(tmp_path, [1, 2], split='test')))
+
+
+def test_data_sets_inside_joined_ones_keep_their_names(tmp_path):
+    sets = [write(tmp_path / str(n), [1, 2], split='test') for n in range(3)]
+    inner = dict(type='ConcatDataset', datasets=sets[1:], names=['b', 'c'])
+    joined = DATASETS.build(dict(type='ConcatDataset', datasets=[sets[0], inner], names=['a', 'x']))
+    assert [joined.get_data_info(index)['data_set'] for index in range(6)] == ['a', 'a', *2 * ['x/b'], *2 * ['x/c']]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 from torch.utils.data import DataLoader, IterableDataset
 
-from mmtbps.engine.loaders import check_batch_size, require_batches
+from mmtbps.engine.loaders import check_batch_size, check_evaluation_loaders, require_batches
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(['train', 'val', 'test']))
@@ -46,3 +46,19 @@ def test_a_set_without_a_length_is_left_alone():
             return iter([1])
 
     require_batches(SimpleNamespace(train_dataloader=DataLoader(Stream())))
+
+
+@pytest.mark.parametrize('split', ['val', 'test'])
+@pytest.mark.parametrize(
+    ('loader', 'message'),
+    [
+        (dict(drop_last=True), 'drop_last=True would leave the images of the last batch out'),
+        (dict(sampler=dict(type='InfiniteSampler')), 'with which an evaluation never ends'),
+        (dict(sampler=dict(type='mmengine.InfiniteSampler')), 'with which an evaluation never ends'),
+    ],
+)
+def test_an_evaluation_shows_every_image_once(split, loader, message):
+    with pytest.raises(ValueError, match=rf'{split}_dataloader\..*{message}'):
+        check_evaluation_loaders(Config({f'{split}_dataloader': loader}))
+    check_evaluation_loaders(Config(dict(train_dataloader=loader, val_dataloader=None)))
+    check_evaluation_loaders(Config({f'{split}_dataloader': dict(sampler=dict(type='DefaultSampler'))}))

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import at_least
@@ -75,7 +75,21 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().__init__(interval, *args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Remove what killed writes left, and let go of the best epoch of another folder."""
+        """Remove what killed writes left, and let go of the best epoch of another folder.
+
+        In a loop of iterations, epochs are passes over the data.
+
+        Raises:
+            ValueError: If another hook chooses best checkpoints as well: they would share one best score.
+        """
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._count_iterations(len(runner.train_dataloader))
+        others = [hook for hook in runner.hooks if isinstance(hook, MMEngineCheckpointHook) and hook is not self]
+        if self.save_best is not None and any(hook.save_best is not None for hook in others):
+            raise ValueError(
+                "Two CheckpointHooks have save_best, and would take each other's best score for theirs. Give one of "
+                "them all keys, the first of which chooses what is tested: save_best=['t2i/R@1', ...]."
+            )
         super().before_train(runner)
         self.file_backend: Any = _LateRemoval(self.file_backend)
         if is_main_process():
@@ -153,6 +167,13 @@ class CheckpointHook(MMEngineCheckpointHook):
             if self.file_backend.exists(path):
                 remove(path)
         self.file_backend.carry_out(kept={self.last_ckpt, *self._best_files()})
+
+    def _count_iterations(self, length: int) -> None:
+        """Count in iterations what was counted in passes of so many."""
+        self.by_epoch = False
+        self.interval = self.interval * length if self.interval > 0 else self.interval
+        self.save_begin *= length
+        self.filename_tmpl = 'iter_{}.pth' if self.filename_tmpl == 'epoch_{}.pth' else self.filename_tmpl
 
     def _turn_over(self, runner: Runner, step: int) -> list[str]:
         """Note a step among those that are kept; returns the files of those that are no longer."""
