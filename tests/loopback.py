@@ -25,9 +25,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         wanted = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range') or '')
-        first = int(wanted[1]) if wanted and fault != 'no ranges' else 0
+        same = self.headers.get('If-Range') in (None, server.version)
+        first = int(wanted[1]) if wanted and same and fault != 'no ranges' else 0
         if first >= len(content):
-            self.send_error(416)
+            self.send_response(416)
+            if fault != 'no length':
+                self.send_header('Content-Range', f'bytes */{len(content)}')
+            self.end_headers()
             return
         sent = content[first:]
         if fault == 'corrupt':
@@ -38,6 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = len(sent) + {'claims more': 100, 'claims less': -100}.get(fault, 0)
         if fault != 'no length':
             self.send_header('Content-Length', str(length))
+        if server.version is not None:
+            self.send_header('ETag', server.version)
         self.end_headers()
         if fault == 'truncate':
             sent = sent[: len(sent) // 2]
@@ -53,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 class Loopback(ThreadingHTTPServer):
     """Serves ``content``, or what ``files`` has for the path.
 
-    ``faults`` are taken one for each request: a status, an address to redirect to, or a name.
+    ``faults`` are taken one for each request: a status, an address to redirect to, or a name. ``version`` is its ETag.
     """
 
     daemon_threads = True
@@ -61,6 +67,7 @@ class Loopback(ThreadingHTTPServer):
     def __init__(self, content=b''):
         super().__init__(('127.0.0.1', 0), _Handler)
         self.content, self.files, self.faults, self.requests = content, {}, [], []
+        self.version = None
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property

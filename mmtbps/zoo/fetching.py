@@ -12,8 +12,8 @@ from mmtbps.core.files import file_sha256
 
 from .download import download, require_space
 from .entries import CLIP_NOTICE, Entry
-from .home import entry_named, home, model_files
-from .trained import keep_training
+from .home import entry_named, home, known_entries, model_files
+from .trained import keep_training, newer_training
 
 __all__ = ['convert_into', 'fetch_entry', 'fetch_model', 'require_fetched', 'sole_writer']
 
@@ -40,19 +40,44 @@ def fetch_model(name: str, file: str | Path | None = None, quiet: bool = False, 
         OSError: If there is no room on the disk.
         ValueError: If there is no such entry, or the file is not what it should be or holds more than weights.
     """
-    return fetch_entry(entry_named(name), file, quiet, **words)
+    entry = _entry(name)
+    try:
+        return fetch_entry(entry, file, quiet, **words)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f'{error} On a machine without network, bring the file and run: mmtbps fetch {name} --file PATH'
+        ) from error
+
+
+def _entry(name: str) -> Entry:
+    """An entry of the list, or of open_clip's tags."""
+    if '@' not in name or name in known_entries():
+        return entry_named(name)
+    from .open_clip_names import entry_of_tag, split_name  # imports open_clip
+
+    return entry_of_tag(name, *split_name(name))
 
 
 def fetch_entry(entry: Entry, file: str | Path | None = None, quiet: bool = False, **words: Any) -> tuple[Path, Path]:
     """Fetch the weights of an entry; see :func:`fetch_model`."""
-    config, weights = model_files(entry.name)
-    if file is None and config.is_file() and weights.is_file():
-        return config, weights
+    found = model_files(entry.name)
+    if file is None and _is_here(entry):
+        return found
+    if file is None and entry.address is None and entry.work_dir is None:
+        raise FileNotFoundError(
+            f'{entry.name} cannot be downloaded by a program. Open {entry.page or "its page"}, save the file, and run: '
+            f'mmtbps fetch {entry.name} --file PATH'
+        )
     with sole_writer(entry.name):
-        if file is None and config.is_file() and weights.is_file():
-            return config, weights
-        _fetch(entry, file, quiet, **words)
-    return config, weights
+        if file is not None or not _is_here(entry):
+            _fetch(entry, file, quiet, **words)
+    return found
+
+
+def _is_here(entry: Entry) -> bool:
+    """Whether the model is stored, and no training of it has ended since."""
+    stored = all(file.is_file() for file in model_files(entry.name))
+    return stored and (entry.work_dir is None or newer_training(entry.name, Path(entry.work_dir)) is None)
 
 
 def sole_writer(name: str) -> FileLock:
@@ -78,7 +103,12 @@ def _fetch(entry: Entry, file: str | Path | None, quiet: bool, **words: Any) -> 
     if not quiet:
         verified = 'as its SHA-256 says' if entry.sha256 else f'NOT VERIFIED, nobody has told its SHA-256 ({digest})'
         print(f'{entry.name}: {verified}; converting', file=sys.stderr)
-    convert_into(entry, source, **words)
+    try:
+        convert_into(entry, source, **words)
+    except ValueError:
+        if file is None:  # it would be refused again
+            source.unlink()
+        raise
     if file is None:
         source.unlink()
 
@@ -121,19 +151,15 @@ def convert_into(entry: Entry, file: Path, default_quick_gelu: bool | None = Non
 
 def _download(entry: Entry, target: Path, quiet: bool) -> str:
     """Download the file of an entry; returns its digest."""
-    if entry.address is None:
-        raise FileNotFoundError(
-            f'{entry.name} cannot be downloaded by a program. Open {entry.page or "its page"}, save the file, and run: '
-            f'mmtbps fetch {entry.name} --file PATH'
-        )
+    assert entry.address is not None  # checked before anything is written
+    if target.is_file() and entry.sha256 is not None and file_sha256(target) == entry.sha256:
+        return entry.sha256  # its conversion was interrupted
     require_space(home(), 2 * (entry.size or _TYPICAL), f'{entry.name} with its conversion')
     try:
         return download(entry.address, target, entry.sha256, entry.size, quiet)
     except ConnectionError as error:
-        raise ConnectionError(
-            f'{error} What has come is kept. On a machine without network, bring the file and run: '
-            f'mmtbps fetch {entry.name} --file PATH'
-        ) from error
+        kept = ' What has come is kept.' if target.with_name(f'{target.name}.part').exists() else ''
+        raise ConnectionError(f'{error}{kept}') from error
 
 
 def _verify(file: Path, entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """The folder where fetched models live, and the list with what the user adds to it."""
 
 import dataclasses
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ def known_entries() -> dict[str, Entry]:
             else:
                 entries[name] = dataclasses.replace(base, **fields)
             _require_kinds(entries[name])
+            digest = entries[name].sha256
+            entries[name] = dataclasses.replace(entries[name], sha256=None if digest is None else digest.lower())
         except TypeError as error:
             raise ValueError(f'{own_list()}: the entry {name!r} is not valid: {error}.') from error
     return entries
@@ -63,7 +66,9 @@ def entry_named(name: str) -> Entry:
     """
     entries = known_entries()
     if name not in entries:
-        raise ValueError(f'There is no published model {name!r}; known are {", ".join(entries)}.')
+        near = difflib.get_close_matches(name.lower(), entries, 1)
+        hint = f'did you mean {near[0]}?' if near else f'known are {", ".join(entries)}.'
+        raise ValueError(f'There is no published model {name!r}; {hint}')
     return entries[name]
 
 
@@ -82,13 +87,19 @@ def _read_own() -> Mapping[str, Mapping[str, Any]]:
 
 def _require_kinds(entry: Entry) -> None:
     """Refuse values of other kinds."""
-    for name in ('name', 'title', 'layout', 'address', 'page', 'sha256', 'code_licence', 'weights_licence'):
+    texts = ('name', 'title', 'layout', 'code_licence', 'weights_licence', 'citation', 'source')
+    may_be_none = ('address', 'page', 'sha256', 'work_dir')
+    for name in (*texts, *may_be_none):
         value = getattr(entry, name)
-        if not (isinstance(value, str) or (value is None and name in ('address', 'page', 'sha256'))):
+        if not (isinstance(value, str) or (value is None and name in may_be_none)):
             raise TypeError(f'{name} must be text, got {value!r}')
-    if not re.fullmatch(r'\w[\w.@-]*', entry.name):
-        raise TypeError(f'a name has letters, digits, and . @ - _ only, got {entry.name!r}')
+    if not re.fullmatch(r'\w[\w.-]*', entry.name):
+        raise TypeError(f'a name has letters, digits, and . - _ only, got {entry.name!r}')
     if entry.size is not None and type(entry.size) is not int:
         raise TypeError(f'size must be a number of bytes, got {entry.size!r}')
-    if not all(isinstance(option, str) for option in entry.options):
-        raise TypeError(f'options must be texts, got {entry.options!r}')
+    if not (isinstance(entry.options, list | tuple) and all(isinstance(option, str) for option in entry.options)):
+        raise TypeError(f'options must be a list of texts, got {entry.options!r}')
+    for name in ('published', 'transfer'):
+        figures = getattr(entry, name)
+        if not (isinstance(figures, Mapping) and all(isinstance(one, int | float) for one in figures.values())):
+            raise TypeError(f'{name} must be an object of figures by data set, got {figures!r}')

@@ -11,7 +11,7 @@ from .entries import Entry
 from .fetching import convert_into, require_fetched, sole_writer
 from .home import known_entries, model_files
 from .open_clip_names import architecture, entry_of_tag, split_name
-from .trained import best_of
+from .trained import best_of, newer_training
 
 __all__ = ['is_model', 'require_named', 'weights_named']
 
@@ -43,8 +43,8 @@ def require_named(name: str) -> tuple[Path, Path]:
         return _of_open_clip(name)
     if name in entries:
         entry = entries[name]
-        if entry.work_dir is not None and not _is_here(name):
-            return _trained(name, Path(entry.work_dir), entry.page)
+        if entry.work_dir is not None:
+            return _newest(entry, Path(entry.work_dir))
         return require_fetched(entry)
     if Path(name).is_dir():
         return best_of(Path(name))
@@ -70,6 +70,14 @@ def weights_named(text: str) -> str:
 
 def _is_here(name: str) -> bool:
     return all(file.is_file() for file in model_files(name))
+
+
+def _newest(entry: Entry, folder: Path) -> tuple[Path, Path]:
+    """The stored model, or a training that ended since."""
+    if not folder.is_dir() and _is_here(entry.name):
+        return model_files(entry.name)
+    found = newer_training(entry.name, folder) if folder.is_dir() else _trained(entry.name, folder, entry.page)
+    return found or model_files(entry.name)
 
 
 def _trained(name: str, folder: Path, page: str | None) -> tuple[Path, Path]:

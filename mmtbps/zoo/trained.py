@@ -10,7 +10,7 @@ from mmtbps.core.files import written_atomically
 
 from .home import model_files
 
-__all__ = ['best_of', 'config_of', 'keep_training']
+__all__ = ['best_of', 'config_of', 'keep_training', 'newer_training']
 
 
 _LAST = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
@@ -61,6 +61,23 @@ def _last_without_validation(folder: Path, config: Path) -> Path | None:
     files = {int(match[1]): file for file in folder.glob('*.pth') if (match := _LAST.fullmatch(file.name))}
     chosen = any(folder.glob('best_*.pth')) or not files or Config.fromfile(config).get('val_cfg') is not None
     return None if chosen else files[max(files)]
+
+
+def newer_training(name: str, folder: Path) -> tuple[Path, Path] | None:
+    """Config and weights of a training, if it ended after its model was stored; None if there is none to take.
+
+    Args:
+        name: Name of the stored model, which may not be there.
+        folder: The work directory.
+    """
+    stored = model_files(name)[1]
+    try:
+        found = best_of(folder)
+    except (FileNotFoundError, ValueError):
+        if stored.is_file():
+            return None
+        raise
+    return None if stored.is_file() and stored.stat().st_mtime >= found[1].stat().st_mtime else found
 
 
 def keep_training(name: str, folder: Path) -> None:

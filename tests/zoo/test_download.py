@@ -1,7 +1,10 @@
 """Downloads from a server that truncates, corrupts, stalls, redirects and lies."""
 
+import errno
 import hashlib
 import os
+import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +82,64 @@ def test_a_damaged_part_is_not_kept_either(server, tmp_path):
         fetch(server, tmp_path)
     assert names(tmp_path) == []
     fetch(server, tmp_path)
+
+
+@pytest.mark.parametrize(('before', 'after', 'goes_on'), [('"a"', '"a"', True), ('"a"', '"b"', False),
+                                                          (None, None, False), ('W/"a"', 'W/"a"', False)])  # fmt: skip
+def test_without_a_digest_only_the_same_version_is_gone_on_with(before, after, goes_on, server, tmp_path):
+    old, server.version = server.content, before
+    server.faults = ['truncate', 404]
+    with pytest.raises(ConnectionError):
+        download(f'{server.address}/file.pth', tmp_path / 'file.pth', quiet=True)
+    server.version = after
+    server.content = old if goes_on else os.urandom(len(old))
+    server.requests.clear()
+    download(f'{server.address}/file.pth', tmp_path / 'file.pth', quiet=True)
+    assert (tmp_path / 'file.pth').read_bytes() == server.content
+    assert names(tmp_path) == ['file.pth']
+    asked = [wanted for _, wanted in server.requests]
+    assert asked == [f'bytes={len(old) // 2}-' if before == '"a"' else None]
+
+
+@pytest.mark.parametrize('told', ['told', 'no length'])
+def test_a_whole_part_of_unknown_length_ends_well(told, server, tmp_path):
+    server.version = '"a"'
+    (tmp_path / 'file.pth.part').write_bytes(server.content)
+    (tmp_path / 'file.pth.part.version').write_text('"a"')
+    server.faults = [told]
+    download(f'{server.address}/file.pth', tmp_path / 'file.pth', quiet=True)
+    assert (tmp_path / 'file.pth').read_bytes() == server.content
+    assert len(server.requests) == (1 if told == 'told' else 2)
+    assert names(tmp_path) == ['file.pth']
+
+
+def test_a_part_that_is_too_long_begins_anew(server, tmp_path):
+    (tmp_path / 'file.pth.part').write_bytes(server.content + b'x')
+    assert fetch(server, tmp_path) == digest(server.content)
+
+
+def test_a_server_that_claims_more_than_it_has(server, tmp_path):
+    server.version, server.faults = '"a"', ['claims more'] * 9
+    download(f'{server.address}/file.pth', tmp_path / 'file.pth', quiet=True)
+    assert (tmp_path / 'file.pth').read_bytes() == server.content
+
+
+def test_a_full_disk_is_no_fault_of_the_network(server, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match=r'file\.pth\.part cannot be written: .*No space left.*Make room') as error:
+        fetch(server, tmp_path)
+    assert not isinstance(error.value, ConnectionError)
+    assert len(server.requests) == 1
+
+
+def test_room_is_asked_for_when_the_server_tells_the_length(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(OSError, match=r'file\.pth\.part needs .* GB .* are free'):
+        download(f'{server.address}/file.pth', tmp_path / 'file.pth', quiet=True)
+    assert len(server.requests) == 1
 
 
 def test_a_server_that_never_sends_is_given_up(server, tmp_path):

@@ -116,6 +116,7 @@ def test_a_pickle_that_holds_more_than_weights_is_refused_with_the_right_digest(
         with pytest.raises(ValueError, match=r'nam\.pth'):
             fetch_model('nam')
         assert not model_files('nam')[1].exists()
+        assert not list((home / 'downloads').iterdir())
     assert 'this must not run' not in capsys.readouterr().out
 
 
@@ -130,8 +131,41 @@ def test_without_network_the_command_for_elsewhere_is_named(offered, server):
     server.faults = [404] * 9
     with pytest.raises(
         FileNotFoundError, match=r'run: mmtbps fetch nam; then copy .*home here .* fetch nam --file PATH'
-    ):
+    ) as error:
         require_named('nam')
+    assert str(error.value).count('--file') == 1
+    assert 'What has come is kept' not in str(error.value)
+    with pytest.raises(ConnectionError, match=r'404.*\. On a machine without network, .*fetch nam --file PATH$'):
+        fetch_model('nam')
+
+
+def test_an_interrupted_conversion_downloads_nothing_again(offered, server, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr('mmtbps.zoo.fetching.convert_file', lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fetch_model('nam')
+    server.requests.clear()
+    check_model(*fetch_model('nam'))
+    assert not server.requests
+    assert not list((offered / 'downloads').iterdir())
+
+
+def test_a_digest_in_capitals_is_the_same(offered, content):
+    entry = json.loads((offered / 'models.json').read_text())['nam']
+    write_own(offered, nam=dict(entry, sha256=entry['sha256'].upper()))
+    check_model(*fetch_model('nam'))
+
+
+def test_a_name_that_is_nearly_one(home):
+    with pytest.raises(ValueError, match=r"no published model 'Nam'; did you mean nam\?"):
+        fetch_model('Nam')
+
+
+def test_what_must_be_opened_by_hand_writes_nothing(home):
+    home.mkdir()
+    with pytest.raises(FileNotFoundError, match=r'Open https://github\.com/anosorae/IRRA'):
+        require_named('irra-icfg')
+    assert not list(home.iterdir())
 
 
 def test_room_for_file_and_conversion(offered, monkeypatch):
@@ -148,6 +182,10 @@ def test_room_for_file_and_conversion(offered, monkeypatch):
         ('{"nam": {"size": "big"}}', "the entry 'nam' is not valid: size must be a number of bytes"),
         ('{"nam": {"colour": 1}}', "the entry 'nam' is not valid: .*colour"),
         ('{"mine": {"layout": 3}}', "the entry 'mine' is not valid: layout must be text"),
+        ('{"nam": {"transfer": [1]}}', "the entry 'nam' is not valid: transfer must be an object of figures"),
+        ('{"nam": {"options": "a=1"}}', "the entry 'nam' is not valid: options must be a list of texts"),
+        ('{"toy": {"work_dir": 5}}', "the entry 'toy' is not valid: work_dir must be text"),
+        ('{"a@b": {"layout": "irra"}}', "the entry 'a@b' is not valid: .*letters"),
         ('{"mine": {}}', "the entry 'mine' is not valid: .*layout"),
         ('{"../mine": {"layout": "irra"}}', "the entry '../mine' is not valid: .*letters"),
     ],

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -112,6 +115,11 @@ def test_the_folder_of_a_training(tmp_path, monkeypatch, home):
     assert len(Searcher.from_model('toy', 'cpu').encoder.encode_texts(['red'])) == 1
     fetch_model('toy')
     assert [file.parent for file in require_named('toy')] == [home / 'models' / 'toy'] * 2
+    best = folder / 'best_t2i_R@1_epoch_3.pth'
+    os.utime(best, (later := time.time() + 60, later))  # a training that ended since
+    assert require_named('toy')[1] == Path('work_dirs/cm-moco_tiny_toypedes', best.name)
+    os.utime(best, (0, 0))
+    assert require_named('toy')[1].parent == home / 'models' / 'toy'
     shutil.rmtree(home / 'models')
     (folder / 'best_t2i_mAP_epoch_2.pth').touch()
     with pytest.raises(
@@ -146,7 +154,9 @@ def test_a_tag_of_open_clip(clip_file, home, server, monkeypatch):
         url=f'{server.address}/small.pt', mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation='bilinear'
     )
     monkeypatch.setattr(open_clip, 'get_pretrained_cfg', lambda model, tag: known if tag == 'mine' else {})
-    config = Config.fromfile(require_named('clip-vit-b16@mine')[0])
+    fetched = fetch_model('clip-vit-b16@mine', quiet=True)  # the way to a machine without network
+    assert require_named('clip-vit-b16@mine') == fetched
+    config = Config.fromfile(fetched[0])
     assert config.model.image_stream.backbone.quick_gelu is False
     assert config.model.data_preprocessor.mean == [127.5] * 3
     assert config.test_dataloader.dataset.pipeline[1].interpolation == 'bilinear'

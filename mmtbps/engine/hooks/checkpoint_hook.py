@@ -59,6 +59,9 @@ class CheckpointHook(MMEngineCheckpointHook):
     """
 
     best_ckpt_path: str | None
+    interval: int
+    save_begin: int
+    filename_tmpl: str
     best_ckpt_path_dict: dict[str, str | None]
 
     @checked(interval=at_least(-1), max_keep_ckpts=at_least(-1))
