@@ -64,7 +64,9 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
             "runner_type='FlexibleRunner' is not supported: its strategies load and save checkpoints by themselves, "
             'past their checks. Leave runner_type out; several processes train by tools/dist_train.sh.'
         )
-    quiet = (cfg.get('default_hooks') or {}).get('terminal') is not None
+    hooks = cfg.get('default_hooks') or {}
+    published = cfg.get('train_cfg') is None and 'terminal' not in hooks  # such a config has no hooks of its own
+    quiet = published or hooks.get('terminal') is not None
     kind = QuietRunner if quiet else Runner
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else kind.from_cfg(cfg)
     for kind in (FitWeightsHook, EpochSeedHook):

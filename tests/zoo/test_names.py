@@ -13,10 +13,12 @@ import torch
 from mmengine.config import Config
 from mmpretrain.apis.model import ModelHub
 from published_shapes import nam_checkpoint
-from tiny_search import write_model
+from tiny_search import draw_crops, write_model
 
 import mmtbps
 from mmtbps.apis import TextToPersonInferencer
+from mmtbps.cli import tool
+from mmtbps.datasets.toy_pedes import draw_toy_pedes
 from mmtbps.search import Searcher
 from mmtbps.zoo import fetch_model, named_configs, read_config, require_named, weights_named
 
@@ -93,8 +95,6 @@ def test_a_published_model_in_every_hand(nam, tmp_path):
 
 
 def test_the_inferencer_takes_a_name(nam, tmp_path):
-    from mmtbps.datasets.toy_pedes import draw_toy_pedes
-
     draw_toy_pedes(tmp_path / 'toy', num_train_ids=1, num_val_ids=1, num_test_ids=2, images_per_id=2)
     inferencer = TextToPersonInferencer('nam', tmp_path / 'toy' / 'imgs', device='cpu')
     assert len(inferencer('a woman in a red coat', topk=3)[0]) == 3
@@ -191,3 +191,26 @@ def test_the_folder_of_a_conversion_is_a_model(nam, tmp_path):
         shutil.copy(file, folder / f'theirs{file.suffix}')
     assert require_named(str(folder)) == (folder / 'theirs.py', folder / 'theirs.pth')
     assert len(Searcher.from_model(str(config.parent)).encoder.encode_texts(['a man'])) == 1
+
+
+def test_a_gallery_finds_its_model_where_all_of_them_have_moved(nam, home, tmp_path, monkeypatch):
+    crops = draw_crops(tmp_path / 'crops')
+    Searcher.from_model('nam', 'cpu').index(crops, tmp_path / 'gallery', num_workers=0, progress=False)
+    expected = Searcher.load(tmp_path / 'gallery', device='cpu').search('a man')
+    home.rename(tmp_path / 'moved')
+    with pytest.raises(FileNotFoundError, match=r'gallery was made with are no longer at .*model\.pth.*\(--model\)'):
+        Searcher.load(tmp_path / 'gallery', device='cpu')
+    monkeypatch.setenv('MMTBPS_HOME', str(tmp_path / 'moved'))
+    assert Searcher.load(tmp_path / 'gallery', device='cpu').search('a man') == expected
+
+
+def test_a_test_of_a_published_model_shows_its_table_alone(nam, tmp_path, capfd, monkeypatch):
+    draw_toy_pedes(tmp_path / 'toy', num_train_ids=1, num_val_ids=1, num_test_ids=2, images_per_id=2)
+    monkeypatch.chdir(tmp_path)
+    cfg = read_config('cm-moco_tiny_toypedes')
+    cfg.test_dataloader.dataset.update(data_root=str(tmp_path / 'toy'), drawing=None, check_images=False)
+    cfg.dump(tmp_path / 'data.py')
+    tool('test')(['--model', 'nam', '--test-on', 'data.py'])
+    out = capfd.readouterr().out
+    assert '| t2i' in out
+    assert len(out.splitlines()) < 15, out

@@ -8,6 +8,7 @@ import torch
 
 from mmtbps.data_configs import ConfigReader
 from mmtbps.registry import ENCODERS
+from mmtbps.zoo import model_files
 
 from .base import Encoder
 
@@ -47,10 +48,19 @@ def rebuild_encoder(
     arguments = {name: value for name, value in description.items() if name != 'type'}
     if checkpoint is not None:
         arguments['checkpoint'] = str(checkpoint)
-    elif 'checkpoint' in arguments and not Path(str(arguments['checkpoint'])).is_file():
-        raise FileNotFoundError(
-            f'The weights that {Path(source).parent} was made with are no longer at {arguments["checkpoint"]}. Give '
-            'their new place (--checkpoint), or, if they are gone, index anew into another folder.'
-        )
+    elif 'checkpoint' in arguments:
+        arguments['checkpoint'] = _stored_weights(str(arguments['checkpoint']), source)
     with reader.building(f'encoder {description["type"]}'):
         return kind.rebuild(arguments, reader, device)
+
+
+def _stored_weights(checkpoint: str, source: str | Path) -> str:
+    """The weights that a file of data names; those of a fetched model may have moved with all the others."""
+    own = model_files(Path(checkpoint).parent.name)[1]
+    for place in (Path(checkpoint), *([own] if Path(checkpoint).parts[-3:] == own.parts[-3:] else [])):
+        if place.is_file():
+            return str(place)
+    raise FileNotFoundError(
+        f'The weights that {Path(source).parent} was made with are no longer at {checkpoint}. Give their new place '
+        '(--checkpoint), or the name of the model (--model), or, if they are gone, index anew into another folder.'
+    )
