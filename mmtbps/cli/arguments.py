@@ -71,23 +71,32 @@ class Model:
             ValueError: If they name none or two.
         """
         from mmtbps.zoo import require_named
+        from mmtbps.zoo.models import is_model
         from mmtbps.zoo.trained import config_of as config_of_training
 
+        if self.config and not self.model and not self.checkpoint and is_model(self.config):
+            return require_named(self.config)
         if self.model and not self.config:
             if self.checkpoint and os.path.isdir(self.model):
                 return config_of_training(Path(self.model)), self.checkpoint
             config, weights = require_named(self.model)
             return config, self.checkpoint or weights
         if self.model or not (self.config and self.checkpoint):
-            given = 'both --model and --config' if self.model else 'neither'
+            given = 'both --model and --config' if self.model else '--config alone' if self.config else 'neither'
             raise ValueError(f'Name the model by --model NAME, or by --config and --checkpoint; got {given}.')
         return self.config, self.checkpoint
 
 
 def moved_weights(model: str | None, checkpoint: str | None) -> str | Path | None:
-    """Weights of a gallery's model that have been moved: by name, by file, or None."""
+    """Weights of a gallery's model that have been moved: by name, by file, or None.
+
+    Raises:
+        ValueError: If both are given.
+    """
     from mmtbps.zoo import require_named
 
+    if model and checkpoint:
+        raise ValueError('The weights of the gallery are given twice: --model and --checkpoint. Leave one out.')
     return require_named(model)[1] if model else checkpoint
 
 

@@ -61,15 +61,16 @@ def export(
 def _exported(paths: tuple[str, ...], model: str | None) -> tuple[str | Path, str | Path, str]:
     """Config, weights and folder that the command line names."""
     from mmtbps.zoo import require_named
+    from mmtbps.zoo.models import is_model
 
     *trained, out = paths or ('',)
     if model is not None and not trained and out:
         return *require_named(model), out
     if model is None and len(trained) == 2:
         return trained[0], trained[1], out
-    if model is None and len(trained) == 1 and Path(trained[0]).is_dir():
+    if model is None and len(trained) == 1 and is_model(trained[0]):
         return *require_named(trained[0]), out
-    raise ValueError('Give CONFIG CHECKPOINT OUT, WORK_DIR OUT, or --model NAME and OUT.')
+    raise ValueError('Give CONFIG CHECKPOINT OUT, WORK_DIR OUT, NAME OUT, or --model NAME and OUT.')
 
 
 def _print_figures(cfg: 'Config', encoders: 'dict[str, Encoder]') -> None:

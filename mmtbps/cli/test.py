@@ -92,12 +92,13 @@ def test(
 def _tested(config: str | None, checkpoint: str | None, model: str | None) -> tuple[str | Path, str | Path]:
     """Config and weights that the command line names, in one of three ways."""
     from mmtbps.zoo import require_named
+    from mmtbps.zoo.models import is_model
 
     if model is not None and config is None and checkpoint is None:
         return require_named(model)
     if model is None and config is not None:
         if checkpoint is not None:
             return config, checkpoint
-        if Path(config).is_dir():
+        if is_model(config):
             return require_named(config)
-    raise ValueError('Name the model by CONFIG CHECKPOINT, by the folder of a training, or by --model NAME.')
+    raise ValueError('Name the model by CONFIG CHECKPOINT, by the folder of a training, or by its name (--model NAME).')

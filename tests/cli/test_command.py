@@ -95,6 +95,18 @@ def test_moved_weights_are_named_again(run, nam, crops, tmp_path, monkeypatch):
     assert code == 0, err
 
 
+def test_a_model_by_its_name_wherever_a_config_is_asked_for(run, nam, crops, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run('search', 'index', crops, '--config', 'nam', '--out', 'gallery')
+    assert code == 0, err
+    code, _, err = run('search', 'query', 'gallery', 'red', '--model', 'nam', '--checkpoint', 'nofile.pth')
+    assert (code, 'given twice: --model and --checkpoint' in err) == (2, True)
+    for words in (['test', 'nam'], ['export', 'nam', 'out']):
+        monkeypatch.setattr('mmtbps.zoo.require_named', lambda name, words=words: 1 / 0 if name == 'nam' else None)
+        with pytest.raises(ZeroDivisionError):
+            run(*words)
+
+
 def test_fetch_by_file_and_list(run, nam, tmp_path):
     (tmp_path / 'best2.pth').write_bytes(nam.content)
     code, out, err = run('models', 'nam')
