@@ -1,7 +1,8 @@
 """Conversion of files: a checkpoint of another code base becomes a checkpoint and a config of ours, or back."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import torch
 from mmengine.config import Config
 
 from mmtbps.core.files import file_sha256, write_atomically
+from mmtbps.models.clip.huggingface import is_huggingface
 from mmtbps.version import __version__
 
 from .clip_dual import Converted, from_ours, layout_named, to_ours
-from .layouts import CLIP_LAYOUTS
+from .descriptions import Description, beside, of_open_clip
+from .layouts import CLIP_LAYOUTS, Layout, recognise
 from .reading import find_file, read_weights
 from .textreid import mmtbps_to_textreid
 from .textreid_files import TEXTREID, convert_textreid, describe_data, is_textreid, load_table
@@ -56,7 +59,7 @@ def convert_file(
         raise ValueError(f'The converted checkpoint must end in .pth, got {target}.')
     file = find_file(source)
     try:
-        converted = _convert(read_weights(file), options or Options(), layout, word_table)
+        converted = _convert(file, options or Options(), layout, word_table)
     except ValueError as error:
         raise ValueError(str(error) if str(file) in str(error) else f'{file}: {error}') from error
     origin = dict(
@@ -99,12 +102,25 @@ def layout_names() -> list[str]:
     return [*(layout.name for layout in CLIP_LAYOUTS), TEXTREID]
 
 
-def _convert(
-    weights: Mapping[str, Any], options: Options, layout: str | None, word_table: str | Path | None
-) -> Converted:
+def _convert(file: Path, options: Options, layout: str | None, word_table: str | Path | None) -> Converted:
+    weights = read_weights(file)
     if layout == TEXTREID or (layout is None and is_textreid(weights)):
         return convert_textreid(weights, None if word_table is None else load_table(word_table), options.vision_heads)
-    return to_ours(weights, options, None if layout is None else layout_named(layout))
+    chosen = None if layout is None else layout_named(layout)
+    return to_ours(weights, options, chosen, _descriptions(file, weights, options, chosen or recognise(weights)))
+
+
+def _descriptions(file: Path, weights: Mapping[str, Any], options: Options, layout: Layout | None) -> list[Description]:
+    """What is known of a released CLIP model: by the config beside its file, then by open_clip's name of it."""
+    of_transformers = is_huggingface(weights)
+    if not of_transformers and (layout is None or not layout.released):
+        return []
+    found = [beside(file, of_transformers)]
+    if options.model is not None:
+        named = of_open_clip(options.model)
+        # OpenAI's files of transformers are not open_clip's: a name without -quickgelu leaves their activation open.
+        found.append(replace(named, quick_gelu=named.quick_gelu or None) if of_transformers else named)
+    return [description for description in found if description is not None]
 
 
 def parse_options(given: Sequence[str]) -> Options:
@@ -145,12 +161,12 @@ def _count(text: str) -> int:
 
 _EXAMPLES = dict(
     input_size='384x128', stride='16', vision_heads='12', text_heads='8', quick_gelu='true', mean='123.7,116.3,103.5',
-    std='58.4,57.1,57.4', interpolation='bicubic',
+    std='58.4,57.1,57.4', interpolation='bicubic', vocab_size='49408', model='ViT-H-14',
 )  # fmt: skip
-_READERS = dict(
+_READERS: dict[str, Callable[[str], Any]] = dict(
     input_size=_size, stride=_count, vision_heads=_count, text_heads=_count,
     quick_gelu=lambda text: dict(true=True, false=False)[text.lower()], mean=_channels, std=_channels,
-    interpolation=lambda text: dict(bilinear='bilinear', bicubic='bicubic')[text],
+    interpolation=lambda text: dict(bilinear='bilinear', bicubic='bicubic')[text], vocab_size=_count, model=str,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from mmtbps.models.clip.torchscript_archive import is_torchscript, read_torchscr
 
 __all__ = ['find_file', 'read_weights']
 
-_IN_FOLDER = 'open_clip_model.safetensors'
+_IN_FOLDER = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin')
 # Classes that are dictionaries with another name: their content is read into a plain one.
 _DICTIONARIES: list[Any] = [(OrderedDict, 'easydict.EasyDict')]
 
@@ -26,11 +26,12 @@ def find_file(source: str | Path) -> Path:
     """
     path = Path(str(source).removeprefix('local-dir:'))
     if path.is_dir():
-        if not (path / _IN_FOLDER).is_file():
+        found = next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)
+        if found is None:
             raise FileNotFoundError(
-                f'The folder {path} has no {_IN_FOLDER}, as open_clip calls it; name the file itself.'
+                f'The folder {path} has no {" or ".join(_IN_FOLDER)}, as open_clip calls it; name the file itself.'
             )
-        path = path / _IN_FOLDER
+        return found
     if not path.is_file():
         raise FileNotFoundError(f'There is no file {path}.')
     return path
