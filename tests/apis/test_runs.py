@@ -26,9 +26,7 @@ def labels(monkeypatch):
     """Headings of the tables of figures, in their order; None for those of validations."""
     found = []
     write = tbps_metric.format_figures
-    monkeypatch.setattr(
-        tbps_metric, 'format_figures', lambda figures, name: found.append(name) or write(figures, name)
-    )
+    monkeypatch.setattr(tbps_metric, 'format_figures', lambda figures, name: found.append(name) or write(figures, name))
     return found
 
 
