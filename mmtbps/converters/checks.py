@@ -7,14 +7,15 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
+from mmtbps.models.clip.positions import GRID
 from mmtbps.registry import MODELS
 
 from .names import listed
 
 __all__ = ['require_fit']
 
-# Norms work without it, and some files lack it.
-_OPTIONAL = 'num_batches_tracked'
+# Norms work without the first, which some files lack; the grid is ours, and follows from the config.
+_OPTIONAL = ('num_batches_tracked', GRID)
 
 
 def require_fit(

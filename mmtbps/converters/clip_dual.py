@@ -109,11 +109,19 @@ def from_ours(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor
         layout: The layout.
 
     Raises:
-        ValueError: If a weight of the encoders has no counterpart there.
+        ValueError: If a weight of the encoders has no counterpart there, or the layout needs others.
     """
+    necks = [f'{stream}.neck.' for stream in ('image_stream', 'text_stream')]
+    if layout.selects_tokens and not all(any(name.startswith(neck) for name in weights) for neck in necks):
+        raise ValueError(
+            f'The layout {layout.name} has a token selection on both towers, and this model has no '
+            f'{" and ".join(necks)}*; write it in the layout irra.'
+        )
     parts = ('image_stream.', 'text_stream.', 'image_projection.', 'text_projection.')
     kept = {name: value for name, value in weights.items() if name.startswith(parts) and name not in _BUFFERS}
-    return layout.names.to_theirs(kept)
+    renamed = layout.names.to_theirs(kept)
+    sizes_of(_tower(kept, IMAGE), _tower(kept, TEXT))  # refuses what is not whole
+    return renamed
 
 
 def _tower(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
