@@ -44,7 +44,8 @@ def require_fit(
             faults.append(f'{theirs(name)} {fault}')
     if faults:
         raise ValueError(
-            f'{len(faults)} weights are not those of a whole model: {listed(faults)}. Fetch or save the file again.'
+            f'These weights do not make the whole network that their sizes tell: {listed(faults)}. Fetch or save the '
+            'file again.'
         )
 
 

@@ -122,10 +122,10 @@ def _about(file: Path, error: ValueError) -> ValueError:
 
 
 def _revert(ours: Mapping[str, Any], layout: str, learnt_words: bool) -> dict[str, Any]:
-    missing = [part for part in _STREAMS if not any(name.startswith(part) for name in ours)]
+    missing = [f'{part}*' for part in _STREAMS if not any(name.startswith(part) for name in ours)]
     if missing:
         raise ValueError(
-            f'This is no checkpoint of a retriever of mmtbps: it has no {" and no ".join(missing)}*; its names are '
+            f'This is no checkpoint of a retriever of mmtbps: it has no {" and no ".join(missing)}; its names are '
             f'such as {listed(ours, 4)}. To convert it into one leave --reverse out.'
         )
     return mmtbps_to_textreid(ours, learnt_words) if layout == TEXTREID else from_ours(ours, layout_named(layout))

@@ -21,11 +21,9 @@ _OF_TOWERS = dict(
 )
 """What open_clip says of plain towers of CLIP, by tower."""
 
-# What both libraries take for what a config leaves out.
+# What open_clip takes for what a config leaves out.
 _VISION = dict(layers=12, width=768, head_width=64, patch_size=16)
 _TEXT = dict(layers=12, width=512, heads=8)
-_TRANSFORMERS_VISION = dict(num_hidden_layers=12, hidden_size=768, num_attention_heads=12, patch_size=32)
-_TRANSFORMERS_TEXT = dict(num_hidden_layers=12, hidden_size=512, num_attention_heads=8)
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,16 @@ class Description:
     Args:
         source: Where it is from, for messages.
         sizes: Sizes that its weights must have, by the names of :func:`~mmtbps.converters.towers.sizes_of`.
-        vision_heads: Attention heads of the image tower.
-        text_heads: Attention heads of the text tower.
+        vision_heads: Attention heads of the image tower; None if it does not tell.
+        text_heads: Attention heads of the text tower; None if it does not tell.
         quick_gelu: Whether the activation is QuickGELU; None if it does not tell.
         preprocessing: Options ``mean``, ``std`` and ``interpolation``, as far as it tells them. Defaults to none.
     """
 
     source: str
     sizes: Mapping[str, Any]
-    vision_heads: int
-    text_heads: int
+    vision_heads: int | None
+    text_heads: int | None
     quick_gelu: bool | None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
@@ -161,17 +159,24 @@ def _of_transformers(config: Mapping[str, Any], source: str) -> Description:
             f"{source} is no config of transformers' CLIPModel: it needs vision_config and text_config. Put the "
             'config.json that was published with the weights there.'
         )
-    vision, text = {**_TRANSFORMERS_VISION, **towers[0]}, {**_TRANSFORMERS_TEXT, **towers[1]}
+    vision, text = towers
     activations = {str(tower.get('hidden_act', 'quick_gelu')) for tower in (vision, text)}
     if len(activations) > 1 or not activations <= {'quick_gelu', 'gelu'}:
         raise ValueError(f'{source}: hidden_act must be quick_gelu or gelu in both towers, got {sorted(activations)}.')
     sizes = {
-        'image tower': 'ViT', 'patch size': vision['patch_size'], 'image width': vision['hidden_size'],
-        'image layers': vision['num_hidden_layers'], 'text width': text['hidden_size'],
-        'text layers': text['num_hidden_layers'],
+        name: tower[key]
+        for name, tower, key in (
+            ('patch size', vision, 'patch_size'), ('image width', vision, 'hidden_size'),
+            ('image layers', vision, 'num_hidden_layers'), ('text width', text, 'hidden_size'),
+            ('text layers', text, 'num_hidden_layers'),
+        ) if key in tower
     }  # fmt: skip
-    heads = vision['num_attention_heads'], text['num_attention_heads']
-    return Description(source, sizes, *heads, activations == {'quick_gelu'})
+    # A config leaves out what is usual; one that does not even tell the width tells nothing of the heads.
+    vision_heads, text_heads = (
+        tower.get('num_attention_heads', usual if 'hidden_size' in tower else None)
+        for tower, usual in ((vision, 12), (text, 8))
+    )
+    return Description(source, sizes, vision_heads, text_heads, activations == {'quick_gelu'})
 
 
 def _of_file(path: Path) -> Description:

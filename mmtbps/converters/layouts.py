@@ -155,7 +155,7 @@ _FOREIGN = (
     (r'(visual\.trunk|vision_model\.head).*', 'SigLIP, or a CLIP model with a tower of timm', _PLAIN),
     (r'visual\.(blocks|rope|patch_embed)\..*', 'EVA-CLIP', _PLAIN),
     (
-        r'(vit\.)?embeddings\.(cls_token|mask_token|patch_embeddings\..*)|.*\.(layer_scale1|ls1)\..*|(cls|mask)_token',
+        r'(\w+\.)?embeddings\.(cls_token|mask_token|patch_embeddings\..*)|.*\.(layer_scale1|ls1)\..*|(cls|mask)_token',
         'a vision transformer without text, such as DINOv2',
         'it has no text tower; name it in init_cfg of an image backbone instead',
     ),

@@ -97,6 +97,29 @@ def test_transformers_without_a_config_are_asked_for(model, tmp_path, named):
     check_features(model, tmp_path)
 
 
+def test_a_config_of_transformers_that_tells_the_activation_alone(model, tmp_path):
+    state = {name: value.clone() for name, value in huggingface_names(model.state_dict(), 2).items()}
+    torch.save(state, tmp_path / 'theirs.pth')
+    write_json(tmp_path / 'config.json', vision_config=dict(hidden_act='gelu'), text_config=dict(hidden_act='gelu'))
+    with pytest.raises(ValueError, match='do not tell the number of heads'):
+        convert(tmp_path / 'theirs.pth')
+    convert(tmp_path / 'theirs.pth', 'vision_heads=2', 'text_heads=2')
+    check_features(model, tmp_path)
+
+
+def test_what_a_config_of_transformers_leaves_out_is_usual(tmp_path):
+    """A width of 96 in twelve heads of 8 and a text width of 64 in eight, with QuickGELU."""
+    torch.manual_seed(0)
+    vision, text = dict(VISION, width=96, head_width=8), dict(TEXT, width=64, heads=8)
+    model = open_clip.model.CLIP(embed_dim=16, vision_cfg=vision, text_cfg=text, quick_gelu=True).eval()
+    state = {name: value.clone() for name, value in huggingface_names(model.state_dict(), 2).items()}
+    torch.save(state, tmp_path / 'theirs.pth')
+    sizes = dict(hidden_size=96), dict(hidden_size=64)
+    write_json(tmp_path / 'config.json', vision_config=sizes[0], text_config=sizes[1])
+    convert(tmp_path / 'theirs.pth')
+    check_features(model, tmp_path)
+
+
 @pytest.mark.parametrize(
     ('name', 'content', 'message'),
     [
@@ -123,7 +146,10 @@ def test_a_config_of_another_model_is_refused(name, content, message, theirs, tm
     [
         (dict(vision_config=None), 'needs vision_config and text_config'),
         (dict(vision_config=dict(hidden_act='gelu'), text_config={}), 'hidden_act must be'),
-        (dict(vision_config={}, text_config={}), 'patch size 8 instead of 32, image width 32 instead of 768'),
+        (
+            dict(vision_config=dict(patch_size=32, hidden_size=768), text_config=dict(num_hidden_layers=12)),
+            'patch size 8 instead of 32, image width 32 instead of 768, text layers 2 instead of 12',
+        ),
     ],
 )
 def test_a_config_of_transformers_that_does_not_fit(content, message, model, tmp_path):
@@ -215,7 +241,7 @@ def test_another_vocabulary_is_refused_unless_it_is_named(theirs):
         (lambda weights: weights.update({'base_model.visual.conv1.weight': torch.ones(3)}), r'conv1.* shape \(3,\)'),
         (lambda weights: weights.update({'base_model.ln_final.weight': torch.tensor(3.0)}), r'ln_final.* shape \(\)'),
         (lambda weights: weights.update({f'{BLOCK}mlp.c_fc.weight': torch.ones(7, 64)}),
-         r'weights are not those of a whole model: .*mlp\.c_fc\.bias has the shape'),
+         r'do not make the whole network that their sizes tell: .*mlp\.c_fc\.bias has the shape'),
     ],
 )  # fmt: skip
 def test_weights_that_the_network_cannot_have_are_listed(change, message, tmp_path):

@@ -185,6 +185,7 @@ def test_prefixes_of_wrappers_go(prefix, weights, tmp_path):
     [
         (['embeddings.cls_token', 'encoder.layer.0.layer_scale1.lambda1', 'encoder.layer.0.x'], 'DINOv2'),
         (['cls_token', 'blocks.0.ls1.gamma', 'blocks.0.attn.qkv.weight'], 'DINOv2'),
+        (['dinov2.embeddings.cls_token', 'encoder.layer.0.x'], 'DINOv2'),
         (['bert.encoder.layer.0.x'], 'BERT'),
         (['vision_model.embeddings.class_embedding'], 'one tower of transformers. CLIP, vision_model'),
         (['text_model.encoder.layers.0.self_attn.q_proj.weight'], 'one tower of transformers. CLIP, text_model'),
