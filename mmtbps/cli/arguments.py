@@ -53,8 +53,8 @@ class Model:
     """The options that name a model.
 
     Args:
-        model: A model by name, such as nam (`mmtbps models` lists all), clip-vit-b16@TAG or @FILE of open_clip, or the
-            folder of a training.
+        model: A model by name, such as nam (`mmtbps models` lists all), clip-vit-b16@TAG or @FILE of open_clip,
+            local-dir:FOLDER, or the folder of a training or conversion.
         config: Config of the model, instead of --model.
         checkpoint: Weights of the model, with --config, or other ones than those of --model.
     """

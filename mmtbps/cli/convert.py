@@ -42,9 +42,13 @@ def convert(
     if reverse:
         if layout is None:
             raise ValueError('--reverse needs --layout, the layout to write.')
+        if option or words is not None or word_table is not None:
+            raise ValueError('--option, --words and --word-table go into checkpoints of ours; leave them out here.')
         names = revert_file(source, target, layout, learnt_words)
         print(f'{target}: {len(names)} weights in the layout {layout}, as {{"model": ...}}')
         return
+    if learnt_words:
+        raise ValueError('--learnt-words belongs to --reverse; leave it out.')
     options = parse_options(option or [])
     converted = convert_file(source, target, layout, options, words=words, word_table=word_table)
     left = f'; left out, since only training needs them: {len(converted.left_out)}' if converted.left_out else ''

@@ -1,6 +1,6 @@
 """Dual encoders of CLIP's towers: their weights and a config, from any of their layouts and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,11 @@ from torch import Tensor
 from mmtbps.models.clip.huggingface import from_huggingface, is_huggingface
 from mmtbps.models.clip.positions import GRID, fit_positions
 
+from .checks import require_fit
+from .descriptions import Description, vision_head_widths
 from .layouts import CLIP_LAYOUTS, IMAGE, TEXT, Layout, foreign_family, recognise
-from .names import listed
-from .towers import Options, Tower, image_tower, text_tower
+from .names import listed, rename
+from .towers import Options, Tower, image_tower, sizes_of, text_tower
 
 __all__ = ['Converted', 'evaluation', 'from_ours', 'layout_named', 'to_ours']
 
@@ -49,20 +51,26 @@ def layout_named(name: str) -> Layout:
     raise ValueError(f'There is no layout {name!r}; known are {known} and textreid.')
 
 
-def to_ours(weights: Mapping[str, Tensor], options: Options, layout: Layout | None = None) -> Converted:
+def to_ours(
+    weights: Mapping[str, Tensor],
+    options: Options,
+    layout: Layout | None = None,
+    descriptions: Sequence[Description] = (),
+) -> Converted:
     """Convert the weights of a dual encoder of CLIP's towers.
 
     Args:
         weights: Its weights by name, without wrappers.
         options: What the weights do not tell.
         layout: Their layout. Defaults to None: it is recognised by the names.
+        descriptions: What is known of the model beside its weights, the surest first. Defaults to none.
 
     Returns:
         Weights, config and what was left out.
 
     Raises:
-        ValueError: If the layout is unknown or another family's, a name has no counterpart, a tower is not whole, or
-            the sizes cannot be told.
+        ValueError: If the layout is unknown or another family's, a name has no counterpart, a tower is not whole, the
+            sizes cannot be told or are not those of a description, or weights are no finite numbers.
     """
     from_hub = is_huggingface(weights)
     if layout is None and (family := foreign_family(weights)):
@@ -77,13 +85,19 @@ def to_ours(weights: Mapping[str, Tensor], options: Options, layout: Layout | No
             + '; textreid: Han et al., BMVC 2021.'
         )
     renamed, left_out = layout.names.to_ours(weights)
-    image = image_tower(_tower(renamed, IMAGE), options, layout.released)
-    text = text_tower(_tower(renamed, TEXT), options)
+    towers = _tower(renamed, IMAGE), _tower(renamed, TEXT)
+    for description in descriptions:
+        description.require(sizes_of(*towers))
+        options = description.complete(options)
+    image = image_tower(towers[0], options, layout.released, vision_head_widths())
+    text = text_tower(towers[1], options)
     if image.dim != text.dim:
         raise ValueError(f'The towers do not belong together: features of {image.dim} and of {text.dim} numbers.')
-    quick = _activation(options, layout, weights, from_hub)
+    quick = _activation(options, layout, weights, from_hub, descriptions)
     _add_buffers(renamed, image, quick)
     config = _config(layout, options, image, text, quick, renamed)
+    pairs = [(here, there, rest) for there, here, rest in layout.names.pairs]
+    require_fit(renamed, config['model'], lambda name: rename(name, pairs) or name)
     return Converted(renamed, config, layout.name, left_out)
 
 
@@ -95,29 +109,46 @@ def from_ours(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor
         layout: The layout.
 
     Raises:
-        ValueError: If a weight of the encoders has no counterpart there.
+        ValueError: If a weight of the encoders has no counterpart there, or the layout needs others.
     """
+    necks = [f'{stream}.neck.' for stream in ('image_stream', 'text_stream')]
+    if layout.selects_tokens and not all(any(name.startswith(neck) for name in weights) for neck in necks):
+        raise ValueError(
+            f'The layout {layout.name} has a token selection on both towers, and this model has no '
+            f'{" and ".join(necks)}*; write it in the layout irra.'
+        )
     parts = ('image_stream.', 'text_stream.', 'image_projection.', 'text_projection.')
     kept = {name: value for name, value in weights.items() if name.startswith(parts) and name not in _BUFFERS}
-    return layout.names.to_theirs(kept)
+    renamed = layout.names.to_theirs(kept)
+    sizes_of(_tower(kept, IMAGE), _tower(kept, TEXT))  # refuses what is not whole
+    return renamed
 
 
 def _tower(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
-def _activation(options: Options, layout: Layout, weights: Mapping[str, Tensor], from_hub: bool) -> bool:
+def _activation(
+    options: Options,
+    layout: Layout,
+    weights: Mapping[str, Tensor],
+    from_hub: bool,
+    descriptions: Sequence[Description],
+) -> bool:
     """Whether the activation is QuickGELU: everything that stems from OpenAI's weights has it."""
     if options.quick_gelu is not None:
         return options.quick_gelu
-    if layout.released and not from_hub and 'input_resolution' not in weights and 'visual.conv1.weight' in weights:
-        if options.default_quick_gelu is not None:
-            return options.default_quick_gelu
-        raise ValueError(
-            'The weights do not tell their activation. Give it: --option quick_gelu=true for those of OpenAI, MetaCLIP '
-            'and DFN, quick_gelu=false for those that open_clip trained.'
-        )
-    return True
+    if not layout.released or 'input_resolution' in weights:
+        return True
+    told = [description.quick_gelu for description in descriptions if description.quick_gelu is not None]
+    if told:
+        return told[0]
+    raise ValueError(
+        'The weights do not tell their activation'
+        + (', and there is no config.json beside them, which does; fetch it, or give it' if from_hub else '. Give it')
+        + ': --option quick_gelu=true for those of OpenAI, MetaCLIP and DFN, quick_gelu=false for those that open_clip '
+        'trained (LAION).'
+    )
 
 
 def _add_buffers(weights: dict[str, Tensor], image: Tower, quick: bool) -> None:

@@ -64,7 +64,7 @@ _HEADS_OF_IRRA = (
     rf'ln_(pre_[ti]|post)\.{WEIGHTS}',
     rf'mlm_head\.(dense|ln|fc)\.{WEIGHTS}',
 )
-_CLIP_SIZES = (r'input_resolution|context_length|vocab_size|logit_scale|(text\.)?attn_mask',)
+_CLIP_SIZES = (r'input_resolution|context_length|vocab_size|logit_scale|logit_bias|(text\.)?attn_mask',)
 _SELECTION = rf'mlp\.layers\.[01]\.{WEIGHTS}|mlp\.bns\.0\.{NORM}'
 
 CLIP_LAYOUTS: tuple[Layout, ...] = (
@@ -129,33 +129,42 @@ CLIP_LAYOUTS: tuple[Layout, ...] = (
 )
 """In the order in which they are recognised: a later mark may be met by an earlier layout's names too."""
 
+_PLAIN = "take a model with CLIP's own towers"
 _FOREIGN = (
+    (
+        r'(image|text)_stream\..*',
+        'a retriever of mmtbps itself',
+        'it needs no conversion: name it and its config as they are, or write it in a layout of others with --reverse',
+    ),
     (
         r'.*lora_[AB]\..*|.*\.lora_.*',
         'LoRA adapters',
         'merge them into the model that they belong to, and convert that',
     ),
     (
+        r'(model\.)?(vision_tower|mm_projector|multi_modal_projector|language_model)\..*',
+        'a model that writes text about images, such as LLaVA',
+        'it has no vectors to search with; ' + _PLAIN,
+    ),
+    (r'text_decoder\..*|visual\.attn_pool\..*', 'CoCa', _PLAIN),
+    (
         r'(visual_encoder|text_encoder|vision_encoder|itm_head|fusion_encoder)\..*',
         'a cross encoder such as ALBEF, X-VLM, RaSa or APTM',
         'it scores a sentence and an image together and has no vector for an image, so that no gallery can be searched',
     ),
+    (r'(visual\.trunk|vision_model\.head).*', 'SigLIP, or a CLIP model with a tower of timm', _PLAIN),
+    (r'visual\.(blocks|rope|patch_embed)\..*', 'EVA-CLIP', _PLAIN),
     (
-        r'(visual\.trunk|vision_model\.head|logit_bias).*',
-        'SigLIP, or a CLIP model with a tower of timm',
-        "take a model with CLIP's own towers",
+        r'(\w+\.)?embeddings\.(cls_token|mask_token|patch_embeddings\..*)|.*\.(layer_scale1|ls1)\..*|(cls|mask)_token',
+        'a vision transformer without text, such as DINOv2',
+        'it has no text tower; name it in init_cfg of an image backbone instead',
     ),
-    (r'visual\.(blocks|rope|patch_embed)\..*', 'EVA-CLIP', "take a model with CLIP's own towers"),
     (
         r'blocks\.\d+\.attn\.qkv\.weight|patch_embed\.proj\.weight|layers\.\d+\.blocks\..*',
         'an image backbone of timm',
         'it has no text tower; name it in init_cfg of an image backbone instead',
     ),
-    (
-        r'(bert|textual\.bert|text_model\.bert|encoder\.layer)\..*',
-        'a model with a BERT text tower',
-        "take a model with CLIP's own towers",
-    ),
+    (r'(bert|textual\.bert|text_model\.bert|encoder\.layer)\..*', 'a model with a BERT text tower', _PLAIN),
 )
 """A mark, whose it is, and what to do."""
 
@@ -173,4 +182,7 @@ def foreign_family(names: Collection[str]) -> str | None:
     for mark, family, advice in _FOREIGN:
         if any(re.fullmatch(mark, name) for name in names):
             return f'these are weights of {family}; {advice}'
+    towers = [tower for tower in ('vision_model', 'text_model') if any(name.startswith(f'{tower}.') for name in names)]
+    if len(towers) == 1:
+        return f"these are weights of one tower of transformers' CLIP, {towers[0]}; take those of the whole CLIPModel"
     return None

@@ -124,5 +124,10 @@ def mmtbps_to_textreid(state: Mapping[str, Tensor], learnt_words: bool = False) 
     return result
 
 
+def name_there(name: str) -> str | None:
+    """The public code's name of one of our weights; None if it has none."""
+    return rename(name, _reversed((*_NAMES, *_PROJECTIONS_OF_BASELINE, *_LEARNT_WORDS)))
+
+
 def _reversed(names: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     return [(here, there, rest) for there, here, rest in names]

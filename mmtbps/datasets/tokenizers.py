@@ -200,7 +200,8 @@ class WordTokenizer(Tokenizer):
             raise RuntimeError(
                 'WordTokenizer has no vocabulary yet. Build the training set first, which fits it, or set the '
                 "training set's words with `set_vocabulary(train_set.metainfo['vocabulary'])`; a checkpoint "
-                "keeps them in `checkpoint['meta']['dataset_meta']['vocabulary']`."
+                "keeps them in `checkpoint['meta']['dataset_meta']['vocabulary']`, a converted one if `mmtbps convert` "
+                'was given --words.'
             )
         return self._ids
 

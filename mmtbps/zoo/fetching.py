@@ -1,7 +1,6 @@
 """Fetching of published weights: download or file, verification, conversion."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,24 +128,22 @@ def require_fetched(entry: Entry) -> tuple[Path, Path]:
         ) from error
 
 
-def convert_into(entry: Entry, file: Path, default_quick_gelu: bool | None = None, **words: Any) -> None:
+def convert_into(entry: Entry, file: Path, **words: Any) -> None:
     """Convert a file of an entry into the folder of its model.
 
     Args:
         entry: The entry.
         file: The file, verified.
-        default_quick_gelu: Activation if neither the entry nor the weights tell. Defaults to None: it is asked for.
         **words: See :func:`fetch_model`.
 
     Raises:
         ValueError: If the file cannot be converted.
     """
-    options = replace(parse_options(entry.options), default_quick_gelu=default_quick_gelu)
     about = dict(
         name=entry.name, address=entry.address or entry.page, verified=entry.sha256 is not None,
         licence=entry.licence_line, citation=entry.citation,
     )  # fmt: skip
-    convert_file(file, model_files(entry.name)[1], entry.layout, options, about, **words)
+    convert_file(file, model_files(entry.name)[1], entry.layout, parse_options(entry.options), about, **words)
 
 
 def _download(entry: Entry, target: Path, quiet: bool) -> str:

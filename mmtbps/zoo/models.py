@@ -1,35 +1,46 @@
 """Models by name: published ones, ours by their configs' names, folders of trainings."""
 
 import difflib
+import hashlib
 import os
 from pathlib import Path
 
+from mmtbps.converters.descriptions import configs_beside
+from mmtbps.converters.reading import find_file
 from mmtbps.core.files import file_sha256
 
 from .configs import named_configs
 from .entries import Entry
 from .fetching import convert_into, require_fetched, sole_writer
 from .home import known_entries, model_files
-from .open_clip_names import architecture, entry_of_tag, split_name
+from .open_clip_names import entry_of_tag, split_name
 from .trained import best_of, newer_training
 
 __all__ = ['is_model', 'require_named', 'weights_named']
 
 _WORK_DIRS = Path('work_dirs')
+_FOLDER = 'local-dir:'
+"""How open_clip begins the name of a folder with weights and their config."""
 
 
 def is_model(name: str) -> bool:
     """Whether :func:`require_named` knows a name; it may fail to get the weights all the same."""
-    return '@' in name or name in known_entries() or name in named_configs() or Path(name).is_dir()
+    return (
+        '@' in name
+        or name.startswith(_FOLDER)
+        or name in known_entries()
+        or name in named_configs()
+        or Path(name).is_dir()
+    )
 
 
 def require_named(name: str) -> tuple[Path, Path]:
     """Give config and weights of a model, which are fetched if need be.
 
     Args:
-        name: A name of :func:`mmtbps.list_models`; one of open_clip's models with a tag or file, such as
-            ``clip-vit-b16@laion2b_s34b_b88k``; or the folder of a training. The name of one of our configs stands for
-            the training in ``work_dirs``.
+        name: A name of :func:`mmtbps.list_models`; one of open_clip's models with a tag, a file or a folder, such as
+            ``clip-vit-b16@laion2b_s34b_b88k``; ``local-dir:FOLDER`` as open_clip has it; or the folder of a training.
+            The name of one of our configs stands for the training in ``work_dirs``.
 
     Returns:
         Files of the config and of the weights.
@@ -39,6 +50,8 @@ def require_named(name: str) -> tuple[Path, Path]:
         ValueError: If the name is unknown, or the weights are not what they should be.
     """
     entries = known_entries()
+    if name.startswith(_FOLDER):
+        return _of_file(name, 'local-dir', name)
     if '@' in name:
         return _of_open_clip(name)
     if name in entries:
@@ -64,7 +77,7 @@ def weights_named(text: str) -> str:
     Args:
         text: The name of a published model, or a file or an address, which stays as it is.
     """
-    named = text in known_entries() or ('@' in text and '://' not in text)
+    named = text in known_entries() or text.startswith(_FOLDER) or ('@' in text and '://' not in text)
     return str(require_named(text)[1]) if named and not Path(text).is_file() else text
 
 
@@ -91,14 +104,37 @@ def _trained(name: str, folder: Path, page: str | None) -> tuple[Path, Path]:
 
 def _of_open_clip(name: str) -> tuple[Path, Path]:
     model, what = split_name(name)
-    if not Path(what).exists():
+    if not (what.startswith(_FOLDER) or Path(what).exists()):
         return require_fetched(entry_of_tag(name, model, what))
-    file = Path(what) / 'open_clip_model.safetensors' if Path(what).is_dir() else Path(what)
-    if not file.is_file():
-        raise FileNotFoundError(f'{name!r}: {what} has no open_clip_model.safetensors.')
-    entry = Entry(f'{name.partition("@")[0]}@{file_sha256(file)[:12]}', f'CLIP {model} of {file.name}', 'clip')
+    return _of_file(name, name.partition('@')[0], what, f'model={model}')
+
+
+def _of_file(name: str, start: str, source: str, *options: str) -> tuple[Path, Path]:
+    """Convert a file of open_clip or transformers, once; its digest and that of the config beside it name the model."""
+    try:
+        file = find_file(source)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{name!r}: {error}') from error
+    digests = [file_sha256(part) for part in (file, *configs_beside(file))]
+    digest = digests[0] if len(digests) == 1 else hashlib.sha256(''.join(digests).encode()).hexdigest()
+    entry = Entry(f'{start}@{digest[:12]}', f'CLIP {start} of {file.name}', 'clip', options=options)
     config, weights = model_files(entry.name)
+    if _is_here(entry.name):  # the folder may be read-only
+        return config, weights
     with sole_writer(entry.name):
         if not _is_here(entry.name):
-            convert_into(entry, file, default_quick_gelu=architecture(model).get('quick_gelu', False))
+            try:
+                convert_into(entry, file)
+            except ValueError as error:
+                raise ValueError(_without_options(name, file, str(error))) from error
     return config, weights
+
+
+def _without_options(name: str, file: Path, message: str) -> str:
+    """Tell where the options can be given that a message asks for: a name has none."""
+    if '--option' not in message:
+        return f'{name!r}: {message}'
+    return (
+        f'{name!r}: {message} A name takes no options: convert the file first, mmtbps convert {file} model.pth '
+        '--option ..., and name --config model.py --checkpoint model.pth.'
+    )

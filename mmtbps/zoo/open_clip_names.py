@@ -1,12 +1,12 @@
 """Models of open_clip by its names: ``clip-vit-b16@laion2b_s34b_b88k``, ``ViT-L-14@openai``, ``RN50@FILE``."""
 
-from typing import Any
-
 import open_clip
+
+from mmtbps.converters.descriptions import of_open_clip
 
 from .entries import Entry
 
-__all__ = ['architecture', 'entry_of_tag', 'split_name']
+__all__ = ['entry_of_tag', 'split_name']
 
 _SHORT = {'clip-vit-b16': 'ViT-B-16', 'clip-rn50': 'RN50', 'clip-rn101': 'RN101'}
 
@@ -27,11 +27,6 @@ def split_name(name: str) -> tuple[str, str]:
     return known, what
 
 
-def architecture(model: str) -> dict[str, Any]:
-    """Sizes of a model, and whether its activation is QuickGELU."""
-    return open_clip.get_model_config(model) or {}
-
-
 def entry_of_tag(name: str, model: str, tag: str) -> Entry:
     """Make the entry of weights that open_clip knows by a tag.
 
@@ -41,15 +36,16 @@ def entry_of_tag(name: str, model: str, tag: str) -> Entry:
         tag: open_clip's tag of the weights.
 
     Raises:
-        ValueError: If there is no such tag.
+        ValueError: If there is no such tag, or the model has not CLIP's plain towers.
     """
     known = open_clip.get_pretrained_cfg(model, tag)
     if not known:
         tags = open_clip.list_pretrained_tags_by_model(model)
         raise ValueError(f'open_clip has no weights {tag!r} of {model}, and there is no such file; it has {tags}.')
     address = known.get('url') or _hub_address(known['hf_hub'])
-    quick = known.get('quick_gelu', architecture(model).get('quick_gelu', False))
-    options = [f'quick_gelu={str(bool(quick)).lower()}', f'interpolation={known.get("interpolation", "bicubic")}']
+    quick = known.get('quick_gelu', of_open_clip(model).quick_gelu)
+    options = [f'model={model}', f'quick_gelu={str(bool(quick)).lower()}']
+    options += [f'interpolation={known.get("interpolation", "bicubic")}']
     options += [f'{key}={",".join(str(255.0 * value) for value in known[key])}' for key in ('mean', 'std')]
     digest = next((part for part in address.split('/') if len(part) == 64), None)  # OpenAI's addresses have it
     return Entry(

@@ -150,6 +150,9 @@ def test_convert_and_back(run, tmp_path):
         (['fetch', 'ham'], 'mmtbps fetch: ham cannot be downloaded by a program. Open https://'),
         (['convert', 'none.pth', 'a.pth'], 'none.pth'),
         (['convert', 'none.pth', 'a.pth', '--option', 'size=3'], "mmtbps convert: --option 'size=3': write NAME=VALUE"),
+        (['convert', 'none.pth', 'a.pth', '--option', 'std=0,1,1'], 'mmtbps convert: --option std: every value'),
+        (['convert', 'none.pth', 'a.pth', '--learnt-words'], 'mmtbps convert: --learnt-words belongs to --reverse'),
+        (['convert', 'a.pth', 'b.pth', '--reverse', '--layout', 'irra', '--words', 'w'], '--words and --word-table go'),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_a_paragraph(words, message, run, tmp_path, monkeypatch):

@@ -36,10 +36,12 @@ def project(tmp_path, monkeypatch):
     """Crops, and a server that has small files for what the page fetches."""
     torch.manual_seed(0)
     irra = as_file(nam_checkpoint(moments=False, vision=64, text=64, layers=1, dim=32))
-    network = open_clip.model.CLIP(
+    sizes = dict(
         embed_dim=32, vision_cfg=dict(image_size=64, layers=1, width=64, patch_size=16),
         text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=1),
     )  # fmt: skip
+    network = open_clip.model.CLIP(**sizes)
+    monkeypatch.setattr(open_clip, 'get_model_config', lambda name: sizes)
     clip = as_file(network.state_dict())
     save_file({name: value.contiguous() for name, value in network.state_dict().items()},
               tmp_path / 'open_clip_model.safetensors')  # fmt: skip

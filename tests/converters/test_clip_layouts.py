@@ -22,8 +22,8 @@ from mmtbps.deploy.graphs import trace_graphs
 from mmtbps.search import ModelEncoder
 from mmtbps.search.encoders.model_encoder import prepare_images
 
-ONE = ['mean=127.5,127.5,127.5', 'std=127.5,127.5,127.5', 'vision_heads=2', 'text_heads=2']
-IMAGENET = ['vision_heads=2', 'text_heads=2']
+ONE = ['mean=127.5,127.5,127.5', 'std=127.5,127.5,127.5', 'vision_heads=2', 'text_heads=2', 'vocab_size=100']
+IMAGENET = ['vision_heads=2', 'text_heads=2', 'vocab_size=64']
 
 
 def load(path):
@@ -173,7 +173,7 @@ def test_open_clips_models_give_what_open_clip_gives(name, tmp_path):
 
 def test_names_of_transformers_are_taken(tmp_path):
     state, options, *expected = case_clip()
-    convert(tmp_path, huggingface_names(state, 2), options)
+    convert(tmp_path, huggingface_names(state, 2), [*options, 'quick_gelu=true'])
     check_features(encoder_of(tmp_path), tmp_path, *expected)
 
 
@@ -211,7 +211,7 @@ def without(state, *names):
         (lambda state: without(state, 'visual.proj'), ONE, 'The tower lacks proj'),
         (lambda state: without(state, *(name for name in state if '.visual.transformer.resblocks.0' in name)), ONE,
          r'layers of the tower are \[1\]; some are missing'),
-        (lambda state: state, ONE[:2], r'do not tell the number of heads.*--option vision_heads=N'),
+        (lambda state: state, [*ONE[:2], ONE[4]], r'do not tell the number of heads.*--option vision_heads=N'),
         (lambda state: state, [*ONE, 'input_size=40x16'], '12 positions are not those of images of 40 x 16'),
         (lambda state: {**state, 'base_model.visual.positional_embedding': torch.ones(15, 32)}, ONE,
          r'14 positions may be those of many input sizes.*input_size=HEIGHTxWIDTH'),

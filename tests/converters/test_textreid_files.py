@@ -1,6 +1,8 @@
 """Checkpoints of the public code from file to figures, against a plain evaluation with PIL and torch."""
 
+import io
 import json
+import pickle
 
 import cv2
 import numpy as np
@@ -21,6 +23,7 @@ from mmtbps.core.checkpoint import load_checkpoint_file
 
 WORDS = ['<pad>', '<unk>', *(f'word{number}' for number in range(58))]
 PERSONS, VIEWS = 8, 2
+POOL = 'visual_model.attnpool.'
 
 
 @pytest.fixture(scope='module')
@@ -137,9 +140,8 @@ def test_a_converted_checkpoint_has_the_figures_of_the_public_code(kind, traject
     if table is not None:
         torch.save(table, tmp_path / 'table.pth')
         options['word_table'] = tmp_path / 'table.pth'
-    converted = convert_file(
-        tmp_path / 'theirs.pth', tmp_path / 'ours.pth', options=parse_options(['vision_heads=2']), **options
-    )
+    heads = parse_options([] if 'ImageNet' in kind else ['vision_heads=2'])
+    converted = convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', options=heads, **options)
     assert converted.layout == 'textreid'
     cfg = Config.fromfile(tmp_path / 'ours.py')
     cfg.test_dataloader.dataset.data_root = str(data_root)
@@ -158,7 +160,8 @@ def test_the_way_back_is_read_as_the_public_code_reads(kind, trajectory, tmp_pat
     torch.save(dict(model=state), tmp_path / 'theirs.pth')
     torch.save(table, tmp_path / 'table.pth')
     words = None if table is None else tmp_path / 'table.pth'
-    convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', word_table=words)
+    with pytest.warns(UserWarning, match=r'comes without words \(--words FILE\); the result answers no sentence'):
+        convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', word_table=words)
     revert_file(tmp_path / 'ours.pth', tmp_path / 'back.pth', 'textreid', learnt_words=table is None)
     back = load_checkpoint_file(tmp_path / 'back.pth')['model']
     assert set(back) == set(state)
@@ -183,3 +186,90 @@ def test_what_is_not_whole_is_told(change, message, trajectory, tmp_path):
     with pytest.raises(ValueError, match=rf'theirs\.pth: .*{message}'):
         convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', word_table=tmp_path / 'table.pth')
     assert not (tmp_path / 'ours.pth').exists()
+
+
+@pytest.fixture
+def theirs(trajectory, tmp_path):
+    torch.save(dict(model=make('baseline', trajectory)[0]), tmp_path / 'theirs.pth')
+    return tmp_path / 'theirs.pth'
+
+
+def nothing_but(theirs, *names):
+    return {path.name for path in theirs.parent.iterdir()} == {theirs.name, *names}
+
+
+def objects():
+    """A numpy file of pickled objects."""
+    stream = io.BytesIO()
+    np.save(stream, np.array([{}]), allow_pickle=True)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('write', 'message'),
+    [
+        (lambda path: path.write_text('hello'), r'cannot be read: '),
+        (lambda path: path.write_bytes(b''), r'cannot be read: '),
+        (lambda path: path.write_bytes(pickle.dumps({'a': len})), r'cannot be read: '),
+        (lambda path: path.write_bytes(objects()), r'cannot be read: '),
+        (lambda path: torch.save({'a': torch.ones(2)}, path), r'cannot be read: '),
+        (lambda path: torch.save(torch.ones(60, 24, dtype=torch.int8), path), r'int8 numbers of the shape \(60, 24\)'),
+        (lambda path: torch.save(torch.ones(24), path), r'of the shape \(24,\)'),
+        (lambda path: torch.save(torch.ones(60, 30), path), 'vectors of 30 numbers, but the text stream reads 24'),
+        (lambda path: torch.save(torch.full((60, 24), np.nan), path), r'embed\.weight has values that are not finite'),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize('suffix', ['.npy', '.pth'])
+def test_a_word_table_that_is_none_is_told(suffix, write, message, theirs, tmp_path):
+    table = tmp_path / f'table{suffix}'
+    write(table)
+    file = r'table\.|theirs\.' if suffix == '.pth' else 'table.npy'
+    expected = rf'({file}).*({message})' if suffix == '.pth' else file
+    with pytest.raises(ValueError, match=expected) as error:
+        convert_file(theirs, tmp_path / 'ours.pth', word_table=table)
+    assert '\n' not in str(error.value)
+    assert nothing_but(theirs, table.name)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(b'\xff\xfe\x80', 'is no text in UTF-8'), (b'', 'words'), (b'a\nb', 'words')],
+)
+def test_words_that_are_none_are_told(content, message, theirs, trajectory, tmp_path):
+    (tmp_path / 'words.txt').write_bytes(content)
+    torch.save(trajectory['table'], tmp_path / 'table.pth')
+    with pytest.raises(ValueError, match=rf'words\.txt.*{message}'):
+        convert_file(theirs, tmp_path / 'ours.pth', words=tmp_path / 'words.txt', word_table=tmp_path / 'table.pth')
+    assert nothing_but(theirs, 'words.txt', 'table.pth')
+    with pytest.raises(FileNotFoundError, match=r'no file .*none\.txt'):
+        convert_file(theirs, tmp_path / 'ours.pth', words=tmp_path / 'none.txt', word_table=tmp_path / 'table.pth')
+
+
+def test_without_a_table_the_words_are_asked_for_too(theirs, tmp_path):
+    with pytest.warns(UserWarning, match=r'without words \(--words FILE\) and vectors of words \(--word-table FILE\)'):
+        convert_file(theirs, tmp_path / 'ours.pth')
+
+
+@pytest.mark.parametrize('option', ['mean=1,2,3', 'input_size=256x128', 'interpolation=bicubic', 'model=RN50'])
+def test_options_without_use_are_refused(option, theirs, tmp_path):
+    with pytest.raises(ValueError, match=rf'--option {option.partition("=")[0]}: the layout textreid has no use'):
+        convert_file(theirs, tmp_path / 'ours.pth', options=parse_options([option]))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda state: state.pop(f'{POOL}c_proj.bias'), r'visual_model\.attnpool\.c_proj\.bias is missing'),
+        (lambda state: state.pop('visual_model.layer1.0.conv1.weight'), 'image stream is not whole'),
+        (lambda state: state.update({'visual_model.bn1.bias': torch.ones(3)}), r'visual_model\.bn1\.bias has the sh'),
+        (lambda state: state['visual_model.conv1.weight'].fill_(np.inf), r'conv1\.weight has values that are not'),
+        (lambda state: state.update({'textual_model.gru.weight_ih_l0': torch.tensor(1.0)}), r'shape \(\)'),
+    ],
+)  # fmt: skip
+def test_weights_that_the_network_cannot_have_are_listed(change, message, trajectory, tmp_path):
+    state = {name: value.clone() for name, value in make('baseline, one-hot', trajectory)[0].items()}
+    change(state)
+    torch.save(dict(model=state), tmp_path / 'theirs.pth')
+    with pytest.raises(ValueError, match=rf'theirs\.pth: .*{message}'):
+        convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth')
+    assert nothing_but(tmp_path / 'theirs.pth')

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.apis.model import ModelHub
 from published_shapes import nam_checkpoint
+from safetensors.torch import save_file
 from tiny_search import draw_crops, write_model
 
 import mmtbps
@@ -35,15 +36,17 @@ def nam(home, tmp_path, monkeypatch):
     return fetch_model('nam', tmp_path / 'best2.pth', quiet=True)
 
 
+CLIP = dict(
+    embed_dim=32, vision_cfg=dict(image_size=64, layers=1, width=64, head_width=16, patch_size=16),
+    text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=2, layers=1),
+)  # fmt: skip
+
+
 @pytest.fixture
-def clip_file(tmp_path):
+def clip_file(tmp_path, monkeypatch):
     """Weights of a small model that open_clip is made to know."""
-    config = dict(
-        embed_dim=32, vision_cfg=dict(image_size=64, layers=1, width=64, patch_size=16),
-        text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=1),
-    )  # fmt: skip
-    model = open_clip.model.CLIP(**config)
-    torch.save(model.state_dict(), tmp_path / 'small.pt')
+    monkeypatch.setattr(open_clip, 'get_model_config', lambda name: CLIP)
+    torch.save(open_clip.model.CLIP(**CLIP).state_dict(), tmp_path / 'small.pt')
     return tmp_path / 'small.pt'
 
 
@@ -138,14 +141,48 @@ def test_what_has_no_weights_says_so(tmp_path, monkeypatch, home):
         require_named('nom')
 
 
+def check_heads(config):
+    streams = Config.fromfile(config).model
+    assert streams.image_stream.backbone.arch.head_width == 16
+    assert streams.text_stream.backbone.arch.heads == 2
+    return streams
+
+
 @pytest.mark.parametrize('quick', [False, True])
 def test_a_file_for_a_model_of_open_clip(quick, clip_file, home, monkeypatch):
-    sizes = dict(quick_gelu=True) if quick else {}
-    monkeypatch.setattr(open_clip, 'get_model_config', lambda name: dict(embed_dim=32, **sizes))
+    monkeypatch.setattr(open_clip, 'get_model_config', lambda name: dict(CLIP, quick_gelu=quick))
     config, weights = require_named(f'ViT-B-16@{clip_file}')
     assert weights.parent.name == f'ViT-B-16@{hashlib.sha256(clip_file.read_bytes()).hexdigest()[:12]}'
-    assert Config.fromfile(config).model.image_stream.backbone.quick_gelu is quick
+    assert check_heads(config).image_stream.backbone.quick_gelu is quick
     assert require_named(f'ViT-B-16@{clip_file}') == (config, weights)
+
+
+@pytest.mark.parametrize('name', ['local-dir:{}', 'ViT-B-16@local-dir:{}', 'ViT-B-16@{}'])
+def test_a_folder_of_open_clip(name, clip_file, home, tmp_path):
+    (tmp_path / 'folder').mkdir()
+    save_file(torch.load(clip_file, weights_only=True), tmp_path / 'folder' / 'open_clip_model.safetensors')
+    name = name.format(tmp_path / 'folder')
+    if name.startswith('local-dir:'):
+        with pytest.raises(ValueError, match=r'activation.* A name takes no options: convert the file first'):
+            require_named(name)
+    content = dict(model_cfg=dict(CLIP, quick_gelu=True), preprocess_cfg=dict(mean=[0.5, 0.5, 0.5], std=[1, 1, 1]))
+    (tmp_path / 'folder' / 'open_clip_config.json').write_text(json.dumps(content))
+    config, weights = require_named(name)
+    assert check_heads(config).data_preprocessor.mean == [127.5] * 3
+    assert check_heads(config).image_stream.backbone.quick_gelu is True
+    assert str(weights) == weights_named(name)
+    with pytest.raises(FileNotFoundError, match=r'nowhere'):
+        require_named('local-dir:nowhere')
+
+
+@pytest.mark.parametrize('model', ['RN50', 'ViT-B-32', 'clip-vit-b16'])
+def test_a_file_of_another_model_is_refused(model, clip_file, home, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv('MMTBPS_HOME', str(home))
+    with pytest.raises(ValueError, match=rf'{model}@.*small\.pt: These are not weights of the model') as error:
+        require_named(f'{model}@{clip_file}')
+    assert '--option' not in str(error.value)
+    assert not list(home.rglob('*.pth'))
 
 
 def test_a_tag_of_open_clip(clip_file, home, server, monkeypatch):
@@ -158,7 +195,7 @@ def test_a_tag_of_open_clip(clip_file, home, server, monkeypatch):
     assert require_named('clip-vit-b16@mine') == fetched
     config = Config.fromfile(fetched[0])
     assert config.model.image_stream.backbone.quick_gelu is False
-    assert config.model.data_preprocessor.mean == [127.5] * 3
+    assert check_heads(require_named('clip-vit-b16@mine')[0]).data_preprocessor.mean == [127.5] * 3
     assert config.test_dataloader.dataset.pipeline[1].interpolation == 'bilinear'
     with pytest.raises(ValueError, match=r"open_clip has no weights 'other' of ViT-B-16, and there is no such file"):
         require_named('clip-vit-b16@other')
@@ -181,6 +218,12 @@ def test_addresses_of_open_clip(model, tag, start):
     assert entry.address.startswith(start)
     assert (entry.sha256 is not None) == (tag == 'openai')
     assert f'quick_gelu={str(tag != "laion2b_s34b_b88k").lower()}' in entry.options
+    assert f'model={model}' in entry.options
+
+
+def test_a_tag_of_a_model_without_plain_towers_is_refused_before_the_download(home):
+    with pytest.raises(ValueError, match=r"ViT-H-14-CLIPA of open_clip has not CLIP's plain towers"):
+        require_named('ViT-H-14-CLIPA@datacomp1b')
 
 
 def test_the_folder_of_a_conversion_is_a_model(nam, tmp_path):
