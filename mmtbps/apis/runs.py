@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.distributed import unwrap
 from mmtbps.core.terminal import tell
-from mmtbps.engine import EpochSeedHook, FitWeightsHook, prepare_cpu_launcher
+from mmtbps.engine import DatasetMetaHook, EpochSeedHook, FitWeightsHook, prepare_cpu_launcher
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
@@ -69,7 +69,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     quiet = published or hooks.get('terminal') is not None
     kind = QuietRunner if quiet else Runner
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else kind.from_cfg(cfg)
-    for kind in (FitWeightsHook, EpochSeedHook):
+    for kind in (FitWeightsHook, EpochSeedHook, DatasetMetaHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())  # no config goes without
     if found:
@@ -221,7 +221,7 @@ def _load_best_epoch(runner: Runner) -> str:
 def _best_checkpoint(runner: Runner) -> Path | None:
     """The best epoch's file; a work directory may have been moved since an earlier part of the run."""
     known = runner.message_hub.runtime_info
-    keys = (runner.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+    keys = ((runner.cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
     first = keys[0] if isinstance(keys, list | tuple) and len(keys) > 1 else None
     recorded = known.get('best_ckpt') if first is None else known.get(f'best_ckpt_{first}')
     if recorded is None:

@@ -3,9 +3,11 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+from .settings import override
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -21,8 +23,6 @@ __all__ = [
     'Words',
     'config_of',
     'moved_weights',
-    'override',
-    'pairs',
     'set_local_rank',
 ]
 
@@ -98,38 +98,6 @@ def moved_weights(model: str | None, checkpoint: str | None) -> str | Path | Non
     if model and checkpoint:
         raise ValueError('The weights of the gallery are given twice: --model and --checkpoint. Leave one out.')
     return require_named(model)[1] if model else checkpoint
-
-
-def pairs(words: list[str] | None) -> dict[str, Any]:
-    """Read ``key=value`` as MMEngine's command lines do: numbers, lists, None and text.
-
-    Raises:
-        ValueError: If one has no sign of equality.
-    """
-    import argparse
-
-    from mmengine.config import DictAction
-
-    for word in words or []:
-        if '=' not in word:
-            raise ValueError(f'{word!r} is no setting: write key=value.')
-    read = argparse.Namespace()
-    DictAction(['--options'], 'options')(None, read, words or [])
-    return read.options
-
-
-def override(cfg: 'Config', cfg_options: list[str] | None) -> 'Config':
-    """Override settings of a config, in place.
-
-    Raises:
-        ValueError: If a setting has no place in the config; names it.
-    """
-    for key, value in pairs(cfg_options).items():
-        try:
-            cfg.merge_from_dict({key: value})
-        except (AssertionError, IndexError, KeyError, TypeError) as error:  # what MMEngine raises
-            raise ValueError(f'--cfg-options {key}={value} does not fit the config: {error}') from error
-    return cfg
 
 
 def config_of(name: str | Path, cfg_options: list[str] | None) -> 'Config':

@@ -1,6 +1,7 @@
 """``mmtbps crops``: persons out of videos."""
 
-from .arguments import Words, pairs
+from .arguments import Words
+from .settings import pairs
 
 __all__ = ['crops']
 

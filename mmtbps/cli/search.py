@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from .arguments import Device, Model, Switch, Trusted, Words, moved_weights, pairs
+from .arguments import Device, Model, Switch, Trusted, Words, moved_weights
+from .settings import pairs
 
 if TYPE_CHECKING:
     from mmtbps.search import Searcher

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from .arguments import CfgOptions, Launcher, LocalRank, Switch, override, set_local_rank
+from .arguments import CfgOptions, Launcher, LocalRank, Switch, set_local_rank
+from .settings import override
 
 __all__ = ['test']
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from .arguments import CfgOptions, Launcher, LocalRank, Switch, Words, config_of, override, set_local_rank
+from .arguments import CfgOptions, Launcher, LocalRank, Switch, Words, config_of, set_local_rank
+from .settings import override
 
 __all__ = ['train']
 

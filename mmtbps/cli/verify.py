@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .arguments import CfgOptions, config_of, pairs
+from .arguments import CfgOptions, config_of
+from .settings import pairs
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .arguments import Device, Switch, Trusted, Words, moved_weights, pairs
+from .arguments import Device, Switch, Trusted, Words, moved_weights
+from .settings import pairs
 
 __all__ = ['web']
 

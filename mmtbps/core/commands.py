@@ -70,7 +70,9 @@ def told_in_a_paragraph(tool: str, traceback: bool = False) -> Iterator[None]:
     except BrokenPipeError:  # whoever read, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
-    except _TOLD as error:
+    except (*_TOLD, AssertionError) as error:
+        if isinstance(error, AssertionError) and not error.args:
+            raise  # MMEngine's of settings have a message
         _tell_launcher(error)
         if traceback:
             raise

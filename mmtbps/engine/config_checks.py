@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from mmengine import dataset as mmengine_datasets
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -13,7 +14,10 @@ from mmtbps import registry
 from mmtbps.data_configs import registered
 from mmtbps.datasets.base import TBPSDataset
 
-__all__ = ['MMENGINE_HOOKS', 'check_config']
+from .score_checks import check_scores
+from .value_checks import check_values
+
+__all__ = ['MMENGINE_HOOKS', 'TOP_LEVEL_KEYS', 'check_config']
 
 # Names in `default_hooks` that MMEngine fills by itself.
 MMENGINE_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'})
@@ -28,9 +32,12 @@ _RUNNER_EXTRAS = {
     'runner_type',
     'sync_bn',
 }
+TOP_LEVEL_KEYS = (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'}
+"""What the Runner reads of a config."""
+
 # Dictionaries that may have user-defined keys, and the keys with a meaning in them.
 _OPEN_DICTS = {
-    '': (set(inspect.signature(Runner.__init__).parameters) | _RUNNER_EXTRAS) - {'self', 'cfg'},
+    '': TOP_LEVEL_KEYS,
     'default_hooks': MMENGINE_HOOKS
     | {'epoch_seed', 'dataset_meta', 'fit_weights', 'sync_buffers', 'score_resumed_epoch'}
     | {'finite_loss', 'collapse', 'loader_workers', 'exact_resume', 'terminal'},
@@ -41,6 +48,9 @@ _CLOSED_DICTS = {
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'auto_scale_lr': {'base_batch_size', 'enable'},
 }
+_MMENGINE_WRAPPERS = (
+    mmengine_datasets.ConcatDataset, mmengine_datasets.RepeatDataset, mmengine_datasets.ClassBalancedDataset,
+)  # fmt: skip
 # Keys this similar to a known one are taken for misspelt; variables of a config have other names.
 _CUTOFF = 0.8
 # What the builders of optimizers give, not the config.
@@ -76,9 +86,10 @@ def check_config(cfg: Config) -> None:
         misses = list(_near_misses(path, component, known))
         misses = misses or list(_foreign_to_optimizer(path, component, known))
         faults += misses or _inherited_from_another_data_set(path, component, known)
+    faults += [*_wrong_kinds(cfg), *check_values(cfg), *check_scores(cfg)]
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Config keys that nothing reads{source}: ' + '; '.join(dict.fromkeys(faults)))
+        raise ValueError(f'Faults of the config{source}: ' + '; '.join(dict.fromkeys(faults)))
 
 
 def _train_arguments(cfg: Config) -> set[str]:
@@ -100,6 +111,28 @@ def _unknown_type(path: str, name: Any) -> Iterator[str]:
     close = difflib.get_close_matches(name, names, n=1, cutoff=_CUTOFF)
     if close:
         yield f'{path}.type={name!r} is unknown, did you mean {close[0]!r}?'
+
+
+def _wrong_kinds(cfg: Config) -> Iterator[str]:
+    """Names that decide a component and that MMEngine looks up late, and wrappers that know nothing of identities."""
+    optimization = _node(cfg, 'optim_wrapper')
+    places = [
+        ('optim_wrapper.optimizer.type', _node(cfg, 'optim_wrapper.optimizer').get('type'), registry.OPTIMIZERS),
+        ('optim_wrapper.constructor', optimization.get('constructor'), registry.OPTIM_WRAPPER_CONSTRUCTORS),
+        ('runner_type', cfg.get('runner_type'), registry.RUNNERS),
+    ]
+    for path, name, node in places:
+        if isinstance(name, str) and _registered(node, name) is None:
+            close = difflib.get_close_matches(name.rpartition('.')[2], set(_names(node)), 1)
+            hint = f'did you mean {close[0]!r}?' if close else 'import the module that registers it (custom_imports)'
+            yield f'{path}={name!r} is unknown, {hint}'
+    for path, component in _components('', {key: cfg[key] for key in cfg if key.endswith('_dataloader')}):
+        kind = _registered(registry.DATASETS, component['type'])
+        if kind in _MMENGINE_WRAPPERS:
+            yield (
+                f'{path}.type is the {kind.__name__} of MMEngine, which knows nothing of identities and words: take '
+                f"type='{kind.__name__}', which is ours"
+            )
 
 
 def _names(node: Registry | None) -> Iterator[str]:

@@ -171,6 +171,19 @@ class CheckpointHook(MMEngineCheckpointHook):
                 remove(path)
         self.file_backend.carry_out(kept={self.last_ckpt, *self._best_files()})
 
+    def _get_metric_score(self, metrics: Any, key_indicator: str) -> Any:
+        """The figure to choose by.
+
+        Raises:
+            ValueError: If the validation has none of that name.
+        """
+        if metrics and key_indicator != 'auto' and key_indicator not in metrics:
+            raise ValueError(
+                f'default_hooks.checkpoint.save_best is {key_indicator!r}, which the validation does not give; it has '
+                f'{", ".join(metrics)}.'
+            )
+        return super()._get_metric_score(metrics, key_indicator)
+
     def _count_iterations(self, length: int) -> None:
         """Count in iterations what was counted in passes of so many."""
         self.by_epoch = False

@@ -67,6 +67,14 @@ class TBPSMetric(BaseMetric):
         if len(set(names)) < len(names):
             raise ValueError(f'TBPSMetric: two re-rankers have the same name among {names}; set name=... for one.')
 
+    @property
+    def names(self) -> list[str]:
+        """Keys of the figures of one data set, in the order of the table."""
+        rows = [f'{way}{suffix}' for way in ('t2i', 'i2t') for suffix in ('', *(f'+{r.name}' for r in self.rerank))]
+        columns = [*(f'R@{k}' for k in self.topk), 'mAP', 'mINP']
+        start = f'{self.prefix}/' if self.prefix else ''
+        return [f'{start}{row}/{column}' for row in rows for column in columns]
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Store features and person of each image.
 
