@@ -89,7 +89,7 @@ def check_config(cfg: Config) -> None:
     faults += [*_wrong_kinds(cfg), *check_values(cfg), *check_scores(cfg)]
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Faults of the config{source}: ' + '; '.join(dict.fromkeys(faults)))
+        raise ValueError(f'Config keys or values that are wrong{source}: ' + '; '.join(dict.fromkeys(faults)))
 
 
 def _train_arguments(cfg: Config) -> set[str]:
