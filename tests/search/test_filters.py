@@ -11,7 +11,7 @@ from tiny_search import PixelEncoder
 
 from mmtbps.search import Condition, MetadataSource, Searcher, list_gallery, parse_where
 from mmtbps.search.facts import number_or_text, written
-from mmtbps.search.filters import milvus_metadata
+from mmtbps.search.filters import milvus_metadata, split_where, written_name
 
 SIGNS = {'=': operator.eq, '!=': operator.ne, '<': operator.lt, '<=': operator.le, '>': operator.gt, '>=': operator.ge}
 
@@ -199,3 +199,23 @@ def test_an_order_by_a_number_in_another_form_is_refused(bound, sign):
 @pytest.mark.parametrize('bound', ['2024-01-02', '0930', 'c1', '1.5', '-3', '12:30', '1,2', 'e5'])
 def test_other_bounds_stay(bound):
     assert str(parse_where(f'v > {bound}')[0].value) == bound
+
+
+@given(st.text(), st.sampled_from(sorted(SIGNS)), st.sampled_from([' ', '']))
+def test_any_name_can_be_asked_for(name, sign, blank):
+    (condition,) = parse_where(f'{written_name(name)}{blank}{sign} 3')
+    assert condition == Condition(name, sign, 3)
+    line = f'{written_name(name)} {sign} 3, owner = "Smith, John"'
+    assert parse_where(split_where(line)) == (condition, Condition('owner', '=', 'Smith, John'))
+
+
+@pytest.mark.parametrize('name', ['camera', 'camera-no', 'a.b', 'größe_2'])
+def test_plain_names_need_no_quotes(name):
+    assert written_name(name) == name
+    assert split_where(f'{name} = "a, b"') == [f'{name} = a, b']
+
+
+@pytest.mark.parametrize('where', ['camera id = 3', 'not camera = 3', '"camera = 3', 'camera~=3'])
+def test_a_name_with_blanks_is_asked_for_in_quotes(where):
+    with pytest.raises(ValueError, match='A name with blanks or signs stands in double quotes: \'"camera id" = 3\''):
+        parse_where(where)
