@@ -1,5 +1,7 @@
 """``mmtbps annotate``: a table to fill in."""
 
+import sys
+
 __all__ = ['annotate']
 
 
@@ -15,11 +17,16 @@ def annotate(images: str, /, *, out: str, pattern: str | None = None) -> None:
         out: The table to write (.csv).
         pattern: Columns from paths: a regular expression such as `(?P<person_id>\d+)_`.
     """
+    from mmtbps.core.text import one_line, printable
     from mmtbps.search.annotation_table import write_annotation_table
 
-    rows, folder = write_annotation_table(images, out, pattern)
+    table = write_annotation_table(images, out, pattern)
+    for remark in table.remarks:
+        print(one_line(remark), file=sys.stderr)
+    name = printable(out)
     print(
-        f'{out}: {rows} images. Fill in the column caption, and person_id where it is empty, the same for all images of'
+        f'{name}: {table.rows} images. Fill in the column caption, and person_id where it is empty, the same for all '
+        'images of'
     )
     print('one person; then:')
-    print(f'  mmtbps train --data {out}' + (f' --images {folder}' if folder else ''))
+    print(f'  mmtbps train --data {name}' + (f' --images {printable(table.folder)}' if table.folder else ''))

@@ -12,7 +12,9 @@ __all__ = ['format_json', 'parse_json']
 _LARGEST = 2**63
 
 
-def parse_json(text: str | bytes, hook: Callable[[dict], Any] | None = None, finite: bool = True) -> Any:
+def parse_json(
+    text: str | bytes, hook: Callable[[dict], Any] | None = None, finite: bool = True, unique: bool = False
+) -> Any:
     """Parse JSON, and say in one sentence what is wrong with it; the caller names the file.
 
     Args:
@@ -20,6 +22,8 @@ def parse_json(text: str | bytes, hook: Callable[[dict], Any] | None = None, fin
         hook: Called with every object, whose place its result takes. Defaults to None: objects are dictionaries.
         finite: Whether to refuse numbers that JSON does not have: NaN and infinity, by name or by size. Defaults to
             True; files that Python wrote may hold them.
+        unique: Whether to refuse an object that has a key twice, of which Python would keep the last. There is no hook
+            then. Defaults to False.
 
     Returns:
         The value.
@@ -27,8 +31,9 @@ def parse_json(text: str | bytes, hook: Callable[[dict], Any] | None = None, fin
     Raises:
         ValueError: If the text is no JSON, is nested too deeply for Python, or has whole numbers outside 64 bits.
     """
+    hooks: dict[str, Any] = dict(object_pairs_hook=_unique) if unique else dict(object_hook=hook)
     try:
-        return json.loads(text, object_hook=hook, parse_int=_whole, **(_FINITE if finite else {}))
+        return json.loads(text, parse_int=_whole, **hooks, **(_FINITE if finite else {}))
     except json.JSONDecodeError as error:
         line = f'line {error.lineno}, ' if '\n' in error.doc.rstrip() else ''
         raise ValueError(f'not valid JSON, {error.msg} at {line}column {error.colno}') from error
@@ -60,6 +65,15 @@ def _strict(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {printable(str(key)): _strict(one) for key, one in value.items()}
     return [_strict(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'the key {key!r:.80} is twice in an object; remove one of them')
+        found[key] = value
+    return found
 
 
 def _whole(digits: str) -> int:

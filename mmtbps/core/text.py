@@ -3,11 +3,13 @@
 import os
 import re
 
-__all__ = ['one_line', 'printable', 'require_utf8']
+__all__ = ['no_formula', 'one_line', 'printable', 'require_utf8']
 
 _SURROGATES = re.compile('[\ud800-\udfff]')
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _BYTE = range(0xDC80, 0xDD00)
+_FORMULA = re.compile(r'\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]')
+"""How a formula begins, in Japanese spreadsheets with the wide signs too."""
 
 
 def printable(text: str) -> str:
@@ -43,6 +45,23 @@ def one_line(text: str) -> str:
         'a\\x0ab\\x1b[31m'
     """
     return _CONTROL.sub(lambda match: f'\\x{ord(match[0]):02x}', printable(text))
+
+
+def no_formula(text: str) -> str:
+    """Write text for a cell that no spreadsheet takes for a formula, which could fetch or send something.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The same; with an apostrophe in front, which spreadsheets know as the sign of text, if it begins as a formula
+        does (``=``, ``+``, ``-``, ``@``, also after blanks).
+
+    Example:
+        >>> no_formula('=1+1'), no_formula('a man')
+        ("'=1+1", 'a man')
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def require_utf8(path: str | os.PathLike) -> None:

@@ -1,7 +1,5 @@
 """Data sets of users."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +10,7 @@ from mmtbps.registry import DATASETS
 from .annotation import ImageEntry, read_text
 from .base import TBPSDataset
 from .carving import carve_splits
+from .tables import csv_columns, csv_records, found_columns, jsonl_records
 
 __all__ = ['PersonCaptions']
 
@@ -80,7 +79,9 @@ class PersonCaptions(TBPSDataset):
             'line 2' (counted from 1, as editors do) and the record there.
         """
         text = read_text(self.ann_file)
-        return self._csv_records(text) if self.ann_file.endswith('.csv') else self._jsonl_records(text)
+        if self.ann_file.endswith('.csv'):
+            return csv_records(text, self._check_header, self.reject)
+        return jsonl_records(text, self.reject)
 
     @property
     def has_all_splits(self) -> bool:
@@ -89,12 +90,11 @@ class PersonCaptions(TBPSDataset):
 
     def has_column(self, name: str) -> bool:
         """Whether the table, or the first line of a JSONL file, has a column of that name."""
-        lines = (line for line in read_text(self.ann_file).split('\n') if line.strip())
-        first = next(lines, '')
+        text = read_text(self.ann_file)
         if self.ann_file.endswith('.csv'):
-            return name in next(csv.reader([first]), [])
+            return name in csv_columns(text)
         try:
-            record = parse_json(first)
+            record = parse_json(next((line for line in text.split('\n') if line.strip()), ''))
         except ValueError:
             return False  # reading the file tells what is wrong with it
         return isinstance(record, dict) and name in record
@@ -119,42 +119,9 @@ class PersonCaptions(TBPSDataset):
             self.reject(str(error), error)
             return read
 
-    def _csv_records(self, text: str) -> Iterator[tuple[str, dict]]:
-        reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
-        try:
-            self._check_header(list(reader.fieldnames or ()))
-            for record in reader:
-                where = f'line {reader.line_num}'
-                if None in record or None in record.values():
-                    self.reject(
-                        f'{where}: the row has more or fewer cells than the header ({len(reader.fieldnames or ())}); '
-                        'put a text with commas into double quotes'
-                    )
-                    continue
-                yield where, record
-        except csv.Error as error:
-            # Where the next row would begin is not known.
-            self.reject(
-                f'line {reader.reader.line_num}: not valid CSV, {error}; later rows cannot be told apart', error
-            )
-
     def _check_header(self, columns: list[str]) -> None:
         absent = [key for key in self.keys.values() if columns.count(key) != 1]
         if absent:
-            hint = ' (save the table with commas between its cells)' if len(columns) == 1 and ';' in columns[0] else ''
             raise self.annotation_error(
-                f'line 1: the header must name {", ".join(map(repr, absent))} once, but its columns, separated by '
-                f'commas, are {columns}{hint}'
+                f'line 1: the header must name {", ".join(map(repr, absent))} once, but {found_columns(columns)}'
             )
-
-    def _jsonl_records(self, text: str) -> Iterator[tuple[str, Any]]:
-        # Not splitlines(): that would also cut at separators which JSON texts may contain.
-        for number, line in enumerate(text.split('\n'), 1):
-            if not line.strip():
-                continue
-            try:
-                record = parse_json(line)
-            except ValueError as error:
-                self.reject(f'line {number}: {error}', error)
-                continue
-            yield f'line {number}', record

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mmtbps.core.files import written_atomically
-from mmtbps.core.text import printable
+from mmtbps.core.text import no_formula, printable
 from mmtbps.datasets.transforms import LoadPersonImage
 
 from .facts import comparable, written
@@ -22,8 +22,6 @@ __all__ = ['format_table', 'safe_cell', 'safe_name', 'scaled_to', 'write_archive
 
 _COLUMNS = ('rank', 'score', 'path')
 _TABLE = 'answer.csv'
-_FORMULA = re.compile(r'\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]')
-"""How a formula begins, in Japanese spreadsheets with the wide signs too."""
 _LONGEST_NAME = 50
 """Characters of a name in an archive: 200 bytes at most, where file systems take 255."""
 
@@ -59,14 +57,13 @@ def format_table(
 
 
 def safe_cell(value: Any) -> str:
-    """Write a value for a cell that no spreadsheet takes for a formula, which could fetch or send something.
+    """Write a value for a cell that no spreadsheet takes for a formula.
 
     Args:
         value: A text or number; anything else, None among it, leaves the cell empty.
 
     Returns:
-        Numbers as they are; text that begins as a formula does (``=``, ``+``, ``-``, ``@``, also after blanks) with an
-        apostrophe in front, which spreadsheets know as the sign of text.
+        Numbers as they are; text as :func:`~mmtbps.core.text.no_formula` writes it.
 
     Example:
         >>> safe_cell('=1+1'), safe_cell('c1'), safe_cell(-2)
@@ -74,7 +71,7 @@ def safe_cell(value: Any) -> str:
     """
     if not comparable(value):
         return ''
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else written(value)
+    return no_formula(value) if isinstance(value, str) else written(value)
 
 
 def safe_name(path: str, rank: int) -> str:

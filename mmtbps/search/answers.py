@@ -15,9 +15,9 @@ from mmtbps.core.text import one_line, printable
 from mmtbps.visualization import draw_ranking
 
 from .answer_files import safe_cell
-from .metadata import read_table
 from .query_notes import QueryNotes
 from .results import SearchResult
+from .tables import read_table
 
 __all__ = ['describe_answer', 'draw_answers', 'format_answer', 'read_sentences', 'write_answers']
 
@@ -33,17 +33,9 @@ def read_sentences(file: str | Path) -> list[str]:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If a row has no such column, or there is no row.
+        ValueError: If it is no such table, a row has no sentence, or there is no row.
     """
-    sentences = []
-    for where, row in read_table(file):
-        column = next((name for name in _COLUMNS if name in row), None)
-        if column is None:
-            raise ValueError(f'{where}: no sentence; one of the columns {", ".join(_COLUMNS)} must hold it.')
-        sentences.append(str(row[column]))
-    if not sentences:
-        raise ValueError(f'{file} has no sentence.')
-    return sentences
+    return [row.text for row in read_table(file, _COLUMNS, 'sentence')]
 
 
 def write_answers(file: str | Path, answers: Sequence[Answer]) -> None:

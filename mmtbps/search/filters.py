@@ -9,7 +9,7 @@ from typing import Any
 
 from .facts import comparable, number_of, number_or_text, written
 
-__all__ = ['Condition', 'WhereLike', 'milvus_metadata', 'parse_where', 'split_where']
+__all__ = ['Condition', 'WhereLike', 'milvus_metadata', 'parse_where', 'split_where', 'written_name']
 
 WhereLike = str | Sequence[str] | Mapping[str, Any]
 """``'camera = c1'``, several of these, or a mapping of fields to values (a list of values: any of them)."""
@@ -27,8 +27,10 @@ _ODD_NUMERAL = re.compile(
     r'[+-]?(\d+(\.\d*)?e[+-]?\d+|\.\d+(e[+-]?\d+)?|\d+\.|\d{1,3}(,\d{3})+(\.\d*)?)', re.ASCII | re.IGNORECASE
 )
 _PART = re.compile(r'(?:"[^"]*"|[^,])+')
-_QUOTED = re.compile(r'(\s*\w+\s*(?:==|!=|<=|>=|=|<|>)\s?)"([^"]*)"')
-_TEXT = re.compile(r'^\s*(\w+)\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
+_PLAIN_NAME = re.compile(r'\w+(?:[.-]+\w+)*')
+_NAME = rf'{_PLAIN_NAME.pattern}|"(?:[^"]|"")*"'
+_QUOTED = re.compile(rf'(\s*(?:{_NAME})\s*(?:==|!=|<=|>=|=|<|>)\s?)"([^"]*)"')
+_TEXT = re.compile(rf'^\s*({_NAME})\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
 
     Args:
         where: See ``WhereLike``; in text one blank after the sign belongs to the sign, all else to the value, which
-            becomes a number if it is the plain form of one. None means no condition.
+            becomes a number if it is the plain form of one. A name of other characters than letters, digits, ``_``,
+            ``-`` and ``.`` stands in double quotes, see :func:`written_name`. None means no condition.
 
     Returns:
         The conditions.
@@ -188,6 +191,22 @@ def parse_where(where: WhereLike | None) -> tuple[Condition, ...]:
     if not all(isinstance(text, str) for text in texts):
         raise TypeError(f"where must be a condition such as 'camera = c1', or several, got {where!r:.80}.")
     return tuple(map(_parse, texts))
+
+
+def written_name(name: str) -> str:
+    """Write the name of a metadata field as a condition takes it: in double quotes where it needs some.
+
+    Args:
+        name: Any name.
+
+    Example:
+        >>> written_name('camera'), written_name('camera id')
+        ('camera', '"camera id"')
+    """
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def split_where(text: str) -> list[str]:
@@ -216,8 +235,13 @@ def _equal(name: str, value: Any) -> Condition:
 def _parse(text: str) -> Condition:
     match = _TEXT.match(text)
     if match is None:
-        raise ValueError(f"{text!r:.80} is not a condition; write one such as 'camera = c1' or 'time >= 1200'.")
+        raise ValueError(
+            f"{text!r:.80} is not a condition; write one such as 'camera = c1' or 'time >= 1200'. A name with blanks "
+            'or signs stands in double quotes: \'"camera id" = 3\'.'
+        )
     name, sign, value = match.groups()
+    if name.startswith('"'):
+        name = name[1:-1].replace('""', '"')
     if text[match.end(2)] in '<>=!':
         wrong = text[match.start(2) : match.end(2) + 1]
         near = {'=>': '>=', '=<': '<=', '=!': '!=', '<>': '!=', '===': '='}.get(wrong)

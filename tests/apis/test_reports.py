@@ -1,6 +1,7 @@
 """Reports: what is written agrees with plain ranking, is read again, and is compared."""
 
 import base64
+import csv
 import json
 import re
 from html.parser import HTMLParser
@@ -12,9 +13,10 @@ import torch
 from tiny_features import make_features
 
 from mmtbps.apis.reports.comparison import compare_reports, format_comparison
-from mmtbps.apis.reports.files import load_report
+from mmtbps.apis.reports.files import load_report, save_queries
 from mmtbps.apis.reports.writer import worst_queries, write_report
 from mmtbps.evaluation import NeighborJaccard, functional
+from mmtbps.evaluation.directions import score_directions
 from mmtbps.evaluation.functional import QueryScores
 
 
@@ -120,6 +122,17 @@ def test_half_a_character_does_not_stop_a_report(features, tmp_path):
     found = load_report(tmp_path).queries['t2i']['caption'].tolist()
     assert found[1:] == captions[1:]
     assert found[0].startswith('a lone surrogate')
+
+
+def test_no_cell_of_a_report_is_a_formula(features, tmp_path):
+    captions = ['=1+1 man', ' @man', "'=man", *features.captions[3:]]
+    paths = [f'-{path}' for path in features.image_paths]
+    scores = score_directions(features.directions(), [])
+    save_queries(tmp_path, features._replace(captions=captions, image_paths=paths), scores)
+    with (tmp_path / 'queries.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['caption'] for row in rows[:3]] == ["'=1+1 man", "' @man", "'=man"]
+    assert all(row['image'].startswith("'-") for row in rows)
 
 
 def test_missing_image_is_named(features, tmp_path):

@@ -52,6 +52,15 @@ def test_objects_can_be_replaced():
     assert parse_json('{"a": {"b": 1}}', hook=lambda found: sorted(found)) == ['a']
 
 
+@given(VALUES)
+def test_a_key_twice_can_be_refused(value):
+    assert parse_json(json.dumps(value), unique=True) == value
+    text = f'[{{"b": 1, "a": {json.dumps(value)}, "a": 2}}]'
+    assert parse_json(text) == [dict(b=1, a=2)]
+    with pytest.raises(ValueError, match="the key 'a' is twice in an object"):
+        parse_json(text, unique=True)
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text()
     | st.text(st.characters(categories=['Cs', 'L'])),

@@ -66,6 +66,13 @@ def test_lists_of_captions_and_numbers_as_identities(root):
     assert dataset.metainfo['person_ids'] == [9, 10]
 
 
+def test_blanks_behind_the_commas_are_no_part_of_a_table(root):
+    (root / 'a.csv').write_text('image, caption, person_id, split \nb/1.png, "A man, in red.", p9, train\n')
+    dataset = PersonCaptions('a.csv', data_root=str(root))
+    assert captions_of(dataset) == [(0, 0, 'A man, in red.')]
+    assert dataset.has_column('split')
+
+
 def test_other_column_names(root):
     names = dict(image='file', caption='text', person_id='who', split='part')
     rows = [{names[key]: value for key, value in row.items()} for row in ROWS]
@@ -105,12 +112,15 @@ def test_conflicting_identities_name_both_lines(root, write, name, lines):
         ('a.csv', 'image,caption,person_id,split\nb/1.png,A man,p9 ,train\n', "line 2: 'person_id' has white space"),
         ('a.csv', 'image,caption,person_id,split\nb/1.png,A man,p9,Train\n', r"line 2: split must .* 'Train'\. Every"),
         ('a.csv', 'image,caption,split\nb/1.png,A man,train\n', "line 1: the header must name 'person_id' once"),
-        ('a.csv', 'image;caption;person_id;split\nb/1.png;A man;p9;train\n', r"are \['image;caption;pers"),
+        ('a.csv', 'image;caption;person_id;split\nb/1.png;A man;p9;train\n', r"are \['image;caption;.*not semicolons"),
+        ('a.csv', 'image\tcaption\tperson_id\tsplit\nb/1.png\tA man\tp9\ttrain\n', 'commas, not tabs, between'),
+        ('a.csv', 'image,caption,person_id,split\n1.png,"A man,p9,train\n2.png,A,p1,train\n', 'line 2: .* to line 3'),
         ('a.csv', 'b/1.png,A man,p9,train\n', r"line 1: the header .* are \['b/1\.png', 'A man'"),
         ('a.csv', 'image,caption,caption,person_id,split\n', "line 1: the header must name 'caption' once"),
         ('a.csv', '', "line 1: the header must name 'image'"),
         ('a.csv', 'image,caption,person_id,split\n', 'no entries of the split'),
         ('a.jsonl', '{"image": "b/1.png",\n', 'line 1: not valid JSON, .* column'),
+        ('a.jsonl', '{"image": "a", "image": "b"}\n', "line 1: the key 'image' is twice in an object"),
         ('a.jsonl', '\n\n[1]\n', 'line 3: an object with the keys'),
         ('a.jsonl', '', 'no entries of the split'),
         ('a.txt', '', "reads '.csv' and '.jsonl' files"),

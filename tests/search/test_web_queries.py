@@ -162,6 +162,11 @@ def test_an_example_of_a_filter_is_one(galleries, searcher, crops):
     bare = Searcher(PixelEncoder())
     bare.index(crops / 'cam0', num_workers=0, progress=False)
     assert Galleries(dict(one=bare)).example_filter() == ''
+    (crops / 'facts.csv').write_text('path,"camera, id",no-1\n' + ''.join(f'cam0/p{n}_t0.png,c1,7\n' for n in range(4)))
+    bare.index(crops / 'cam0', metadata=MetadataSource(crops / 'facts.csv'), num_workers=0, progress=False)
+    example = Galleries(dict(one=bare)).example_filter()
+    assert example == '"camera, id" = c1, no-1 >= 7'
+    assert len(Galleries(dict(one=bare)).ask(Query('a man', where=example)).hits) == 4
 
 
 def test_captions_tell_file_and_metadata(tmp_path):

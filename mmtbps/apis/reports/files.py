@@ -12,6 +12,7 @@ import numpy as np
 
 from mmtbps.core.files import write_atomically
 from mmtbps.core.json_text import parse_json
+from mmtbps.core.text import no_formula
 from mmtbps.evaluation.feature_file import Features
 from mmtbps.evaluation.functional import QueryScores, summarize
 
@@ -63,6 +64,8 @@ def save_figures(
 def save_queries(folder: Path, features: Features, scores: dict[str, QueryScores]) -> None:
     """Write ``queries.csv``: the scores of every query in every ranking.
 
+    No cell is a formula, see :func:`~mmtbps.core.text.no_formula`.
+
     Args:
         folder: Folder of the report.
         features: The ranked features.
@@ -80,7 +83,7 @@ def save_queries(folder: Path, features: Features, scores: dict[str, QueryScores
         values = zip(*(value.tolist() for value in row), strict=True)
         texts = t2i if direction == 't2i' else i2t
         for number, (pid, value, text) in enumerate(zip(pids[direction], values, texts, strict=True)):
-            writer.writerow([ranking, number, pid, *value, *text])
+            writer.writerow([ranking, number, pid, *value, *map(no_formula, text)])
     # Captions from the web may hold lone surrogates, which UTF-8 cannot encode.
     write_atomically(folder / QUERIES_FILE, stream.getvalue().encode('utf-8', 'backslashreplace'))
 

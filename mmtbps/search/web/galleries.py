@@ -11,6 +11,7 @@ import numpy as np
 from mmtbps.core.text import printable
 
 from ..facts import comparable, number_of, written
+from ..filters import written_name
 from ..query_notes import note_on
 from ..results import SearchResult
 from ..searcher import Searcher
@@ -210,9 +211,9 @@ class Galleries:
         images = self._searcher(Query(gallery=name)).gallery.store.images
         metadata = images[len(images) // 2].metadata
         parts = [
-            f'{field} {"=" if number_of(value) is None else ">="} {written(value)}'
+            f'{written_name(field)} {"=" if number_of(value) is None else ">="} {written(value)}'
             for field, value in sorted(metadata.items(), key=lambda item: item[0] == 'folder')
-            if field.isidentifier() and comparable(value) and _plain(written(value))
+            if 0 < len(field) <= 20 and field.isprintable() and comparable(value) and _plain(written(value))
         ]
         return ', '.join(parts[:2])
 
