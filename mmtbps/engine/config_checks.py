@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -53,6 +54,11 @@ _MMENGINE_WRAPPERS = (
 )  # fmt: skip
 # Keys this similar to a known one are taken for misspelt; variables of a config have other names.
 _CUTOFF = 0.8
+# Places of components whose builders take nothing out of the config but what stands below.
+_WITHOUT_BUILDERS = re.compile(
+    r'(model|default_hooks|custom_hooks|param_scheduler|\w+_evaluator)(\.|$)|\w+_dataloader\.sampler$'
+)
+_OF_BUILDERS = {'type', 'priority', 'convert_to_iter_based', '_scope_'}
 # What the builders of optimizers give, not the config.
 _GIVEN = {'type', 'params'}
 
@@ -85,6 +91,7 @@ def check_config(cfg: Config) -> None:
         known = _arguments(component['type'])
         misses = list(_near_misses(path, component, known))
         misses = misses or list(_foreign_to_optimizer(path, component, known))
+        misses = misses or list(_no_arguments(path, component))
         faults += misses or _inherited_from_another_data_set(path, component, known)
     faults += [*_wrong_kinds(cfg), *check_values(cfg), *check_scores(cfg)]
     if faults:
@@ -152,6 +159,21 @@ def _foreign_to_optimizer(path: str, component: dict, known: Collection[str]) ->
                 yield f'{path}.{key} is no argument of {component["type"]}; it has {own}'
 
 
+def _no_arguments(path: str, component: dict) -> Iterator[str]:
+    """Arguments that a class does not take, which would be refused after the data are read, without their place."""
+    if not _WITHOUT_BUILDERS.match(path):
+        return
+    classes = _classes(component['type'])
+    takes_all = [_arguments_of(cls) for cls in classes]
+    if not classes or any(names is None for names in takes_all):
+        return
+    known = {name for names in takes_all if names is not None for name in names} | _OF_BUILDERS
+    for key in component:
+        if key not in known:
+            shown = ', '.join(sorted(known - _OF_BUILDERS))
+            yield f'{path}.{key} is no argument of {component["type"]}; it has {shown or "none"}'
+
+
 def _node(cfg: Config, path: str) -> Any:
     node: Any = cfg
     for part in path.split('.') if path else ():
@@ -211,15 +233,30 @@ def _arguments(name: Any) -> set[str]:
 
     The set is empty for a class that is in no registry, such as one of another scope.
     """
+    return {name for cls in _classes(name) for name in _walk(cls)[0]}
+
+
+def _arguments_of(cls: type) -> set[str] | None:
+    """Names of the arguments of a class; None if it takes any."""
+    names, closed = _walk(cls)
+    return names if closed else None
+
+
+def _classes(name: Any) -> list[type]:
+    """Classes of a name in all registries."""
     nodes = (getattr(registry, node) for node in registry.__all__)
     found = [_registered(node, name) for node in nodes]
-    known: set[str] = set()
-    for cls in found:
-        for base in getattr(cls, '__mro__', (object,))[:-1]:
-            if '__init__' not in vars(base):
-                continue
-            parameters = inspect.signature(base.__init__).parameters.values()
-            known |= {parameter.name for parameter in parameters} | {'type'}
-            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-                break
-    return known - {'self'}
+    return list(dict.fromkeys(cls for cls in found if inspect.isclass(cls)))
+
+
+def _walk(cls: type) -> tuple[set[str], bool]:
+    """Arguments of a class and of its bases as far as it passes arguments on, and whether those are all."""
+    known: set[str] = {'type'}
+    for base in cls.__mro__[:-1]:
+        if '__init__' not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)['__init__']).parameters.values()
+        known |= {parameter.name for parameter in parameters} - {'self'}
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return known, True
+    return known, False

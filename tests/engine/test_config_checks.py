@@ -3,6 +3,7 @@ from ladder_runs import CONFIGS
 from mmengine.config import Config
 
 from mmtbps.engine.config_checks import check_config
+from mmtbps.zoo import read_config
 
 
 def test_a_config_with_variables_of_its_own_passes():
@@ -137,3 +138,21 @@ def test_variables_are_left_alone_and_what_is_used_of_them_is_not(tmp_path):
     (tmp_path / 'own.py').write_text(text.replace("split='train'", "splt='train'"))
     with pytest.raises(ValueError, match=r'train_dataloader\.dataset\.splt'):
         check_config(Config.fromfile(tmp_path / 'own.py'))
+
+
+@pytest.mark.parametrize(
+    ('place', 'argument', 'message'),
+    [
+        ('model', 'foo', r'model\.foo is no argument of DualStreamRetriever; it has .*heads'),
+        ('model.heads.itc', 'weight', r'model\.heads\.itc\.weight is no argument of ITCHead; it has .*loss_weight'),
+        ('default_hooks.logger', 'foo', r'default_hooks\.logger\.foo is no argument of LoggerHook'),
+        ('param_scheduler.0', 'foo', r'param_scheduler\.0\.foo is no argument of'),
+        ('train_dataloader.sampler', 'shufle', r'sampler\.shufle is no argument of IdentitySampler'),
+        ('test_evaluator', 'metrics', r'test_evaluator\.metrics is no argument of TBPSMetric'),
+    ],
+)
+def test_arguments_that_a_class_does_not_take_are_named_with_their_place(place, argument, message):
+    cfg = read_config('dual-stream_tiny_toypedes')
+    cfg.merge_from_dict({f'{place}.{argument}': 1})
+    with pytest.raises(ValueError, match=message):
+        check_config(cfg)
