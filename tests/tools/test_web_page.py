@@ -158,13 +158,14 @@ def test_table_and_images_are_taken_away(page, folder, answers):
     results = answers.ask(Query('a man', images=5)).results
     page.one('#table').click()
     file = folder / 'downloads' / 'answer.csv'
-    page.until(file.is_file, 'the table')
+    page.until(lambda: file.is_file() and file.stat().st_size, 'the table')  # the browser begins with an empty file
     rows = list(csv.DictReader(file.open(encoding='utf-8', newline='')))
     assert [*rows[0]] == ['rank', 'score', 'path', 'folder', 'camera', 'person_id', 'time']
     assert [row['path'] for row in rows] == [str(Path(one.path).relative_to(folder / 'crops')) for one in results]
     page.one('#archive').click()
-    page.until((folder / 'downloads' / 'answer.zip').is_file, 'the archive')
-    with zipfile.ZipFile(folder / 'downloads' / 'answer.zip') as archive:
+    file = folder / 'downloads' / 'answer.zip'
+    page.until(lambda: file.is_file() and zipfile.is_zipfile(file), 'the archive')
+    with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f'{one.rank:03}_{Path(one.path).name}' for one in results] + ['answer.csv']
 
