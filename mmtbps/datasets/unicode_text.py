@@ -23,6 +23,7 @@ _KIN = {
     ),
 }
 _BREAK = '\N{ZERO WIDTH SPACE}'
+_SELECTORS = '\ufe0e\ufe0f'
 # What Unicode calls default ignorable beside format characters, and marks that enclose: selectors of the look of an
 # emoji, fillers, the frame of a key.
 _UNSEEN = re.compile(
@@ -70,11 +71,14 @@ def _unseen(character: str) -> bool:
 
 
 def without_invisible(text: str) -> str:
-    """Remove characters that have no width, such as a byte order mark; a zero-width space becomes a blank.
+    """Remove format characters, such as a byte order mark, and selectors of emojis; a zero-width space becomes a blank.
+
+    All else is left to a tokenizer that was trained with it.
 
     Args:
         text: Any text; ASCII text stays as it is.
     """
     if text.isascii():
         return text
-    return ''.join(character for character in text if not _unseen(character)).replace(_BREAK, ' ')
+    plain = text.replace(_BREAK, ' ')
+    return ''.join(c for c in plain if c not in _SELECTORS and unicodedata.category(c) != 'Cf')

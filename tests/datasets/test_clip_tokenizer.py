@@ -13,7 +13,10 @@ WORDS = ' '.join(f'word{number}' for number in range(500))
 
 
 @settings(max_examples=60, deadline=None)
-@given(text=st.text(st.characters(exclude_categories=['Cf', 'Cs']), max_size=60), length=st.integers(2, 60))
+@given(
+    text=st.text(st.characters(exclude_categories=['Cf', 'Cs'], exclude_characters='\ufe0e\ufe0f'), max_size=60),
+    length=st.integers(2, 60),
+)
 def test_ids_are_those_of_open_clip(text, length):
     ids = CLIPTokenizer(length).encode(text)
     reference = open_clip.tokenize([text], length)[0]
