@@ -153,12 +153,13 @@ def query(
         model: The model by name, if its weights have been moved.
         onnx: Run the exported model of this folder instead of the one stored in the gallery.
     """
+    from mmtbps.core.text import printable
     from mmtbps.search import Searcher
     from mmtbps.search.answers import read_sentences
     from mmtbps.search.query_notes import QueryNotes
 
     asked = [*sentences, *(read_sentences(csv) if csv else [])]
-    typed = not asked and not image and sys.stdin.isatty()
+    typed = not asked and not image and sys.stdin is not None and sys.stdin.isatty()
     if bool(asked) == bool(image) and not typed:
         raise ValueError('query needs a sentence, --csv or --image, and not sentences and an image at once.')
     if archive and len(asked) > 1:
@@ -178,7 +179,7 @@ def query(
         except ValueError as error:
             if not typed:
                 raise
-            print(error, file=sys.stderr)
+            print(printable(str(error)), file=sys.stderr)
 
 
 class _Files(NamedTuple):

@@ -1,6 +1,7 @@
 """Settings of a config on the command line: ``key=value``."""
 
 import ast
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,14 @@ if TYPE_CHECKING:
 __all__ = ['override', 'pairs']
 
 _PLACE = re.compile(r'\[(\d+)\]')
+_WITH_DICTIONARIES = re.compile(r'\s*(\{|dict\(|[\[(].*(\{|dict\())', re.DOTALL)
 _MOST_PLACES = 4
 
 
 def pairs(words: list[str] | None) -> dict[str, Any]:
     """Read ``key=value`` as MMEngine's command lines do: numbers, lists, None and text; and ``{...}`` or ``dict(...)``.
+
+    Blanks stay in a text, which MMEngine takes out of it: ``images=my crops`` is a folder.
 
     Raises:
         ValueError: If one has no key, no sign of equality, or a value that cannot be read.
@@ -33,8 +37,14 @@ def _pair(word: str) -> tuple[str, Any]:
     if _PLACE.search(key):
         dotted = _PLACE.sub(r'.\1', key)
         raise ValueError(f'{key} is no place in a config: write {dotted}.')
-    if '{' in value or 'dict(' in value:
+    if _WITH_DICTIONARIES.match(value):
         return key, _literal(word, value)
+    if ' ' in value.strip():
+        if value.lstrip()[0] in '[(':
+            with contextlib.suppress(ValueError):
+                return key, _literal(word, value)
+        elif ',' not in value:
+            return key, value.strip().strip('\'"')
     read = argparse.Namespace()
     try:
         DictAction(['--options'], 'options')(None, read, [word])
@@ -47,7 +57,7 @@ def _literal(word: str, text: str) -> Any:
     """A value with dictionaries, of constants alone: nothing is called."""
     try:
         return _value(ast.parse(text.strip(), mode='eval').body)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f'{word!r}: {text!r} is no dictionary of plain values. Write {{"type": "SGD", "lr": 0.1}} or '
             'dict(type="SGD", lr=0.1), in quotes for the shell.'
@@ -61,7 +71,10 @@ def _value(node: ast.AST) -> Any:
             raise ValueError('a call')
         return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
     if isinstance(node, ast.Dict):
-        return {_value(key or ast.Name('**')): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
+        keys = [key for key in node.keys if key is not None]
+        if len(keys) < len(node.keys):
+            raise ValueError('**')
+        return {_value(key): _value(value) for key, value in zip(keys, node.values, strict=True)}
     if isinstance(node, ast.List | ast.Tuple):
         values = [_value(item) for item in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)

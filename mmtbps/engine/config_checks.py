@@ -9,7 +9,7 @@ from typing import Any
 from mmengine import dataset as mmengine_datasets
 from mmengine.config import Config
 from mmengine.registry import Registry
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from mmtbps import registry
 from mmtbps.data_configs import registered
@@ -84,7 +84,6 @@ def check_config(cfg: Config) -> None:
     for path, known in _CLOSED_DICTS.items():
         unknown = [key for key in _node(cfg, path) if key not in known]
         faults += [f'{path}.{key} is unknown; known are {sorted(known)}' for key in unknown]
-    faults += _near_misses('train_cfg', _node(cfg, 'train_cfg'), _train_arguments(cfg))
     # Variables of the file are left alone: what is used of them stands in one of these.
     for path, component in _components('', {key: cfg[key] for key in cfg if key in _OPEN_DICTS['']}):
         faults += _unknown_type(path, component['type'])
@@ -97,14 +96,6 @@ def check_config(cfg: Config) -> None:
     if faults:
         source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
         raise ValueError(f'Config keys or values that are wrong{source}: ' + '; '.join(dict.fromkeys(faults)))
-
-
-def _train_arguments(cfg: Config) -> set[str]:
-    """Names of what the training loop of a config takes; MMEngine's own loops unless it names another."""
-    named = _node(cfg, 'train_cfg').get('type')
-    loops = (EpochBasedTrainLoop, IterBasedTrainLoop) if named is None else ()
-    own = {name for loop in loops for name in inspect.signature(loop.__init__).parameters}
-    return own | {'by_epoch', 'type'} if own else set()
 
 
 def _unknown_type(path: str, name: Any) -> Iterator[str]:
@@ -163,11 +154,10 @@ def _no_arguments(path: str, component: dict) -> Iterator[str]:
     """Arguments that a class does not take, which would be refused after the data are read, without their place."""
     if not _WITHOUT_BUILDERS.match(path):
         return
-    classes = _classes(component['type'])
-    takes_all = [_arguments_of(cls) for cls in classes]
-    if not classes or any(names is None for names in takes_all):
+    walked = [_walk(cls) for cls in _classes(component['type'])]
+    if not walked or not all(closed for _, closed in walked):
         return
-    known = {name for names in takes_all if names is not None for name in names} | _OF_BUILDERS
+    known = _OF_BUILDERS.union(*(names for names, _ in walked))
     for key in component:
         if key not in known:
             shown = ', '.join(sorted(known - _OF_BUILDERS))
@@ -234,12 +224,6 @@ def _arguments(name: Any) -> set[str]:
     The set is empty for a class that is in no registry, such as one of another scope.
     """
     return {name for cls in _classes(name) for name in _walk(cls)[0]}
-
-
-def _arguments_of(cls: type) -> set[str] | None:
-    """Names of the arguments of a class; None if it takes any."""
-    names, closed = _walk(cls)
-    return names if closed else None
 
 
 def _classes(name: Any) -> list[type]:

@@ -30,17 +30,17 @@ def check_scores(cfg: Config) -> list[str]:
     faults = []
     for place, name in _chosen(cfg):
         # Figures of a data set among several have its name in front.
-        if name.split('/', max(0, name.count('/') - 1))[-1] not in known:
-            close = difflib.get_close_matches(name, known, 1, 0.5)
-            hint = f'did you mean {close[0]!r}?' if close else 'there are'
-            faults.append(f'{place}={name!r} is no figure of the validation, {hint} ({", ".join(known)})')
+        if not isinstance(name, str) or '/'.join(name.rsplit('/', 2)[-2:]) not in known:
+            close = difflib.get_close_matches(str(name), known, 1, 0.5)
+            hint = f', did you mean {close[0]!r}?' if close else '.'
+            faults.append(f'{place}={name!r} is no figure of the validation{hint} There are {", ".join(known)}')
     return faults
 
 
-def _chosen(cfg: Config) -> Iterator[tuple[str, str]]:
+def _chosen(cfg: Config) -> Iterator[tuple[str, Any]]:
     checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     best = checkpoint.get('save_best') or []
-    for name in [best] if isinstance(best, str) else best:
+    for name in best if isinstance(best, list | tuple) else [best]:
         if name != _AUTO:
             yield 'default_hooks.checkpoint.save_best', name
     for number, hook in enumerate(cfg.get('custom_hooks') or []):

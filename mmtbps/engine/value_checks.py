@@ -49,11 +49,14 @@ def _unknown_keys(cfg: Config) -> Iterator[str]:
 
 def _loop_keys(cfg: Config) -> Iterator[str]:
     own, other = EpochBasedTrainLoop, IterBasedTrainLoop
-    if counts_iterations(cfg.get('train_cfg')):
+    if counts_iterations(_dictionary(cfg.get('train_cfg'))):
         own, other = other, own
     loops = {'train_cfg': own, 'val_cfg': ValLoop, 'test_cfg': TestLoop}
     for name, loop in loops.items():
-        node = _dictionary(cfg.get(name))
+        node = cfg.get(name) or {}
+        if not isinstance(node, dict):
+            yield f'{name} must be a dictionary, got {node!r:.80}'
+            continue
         if 'type' in node:
             continue  # that class' arguments are checked as those of any component
         foreign = _parameters(other) - _parameters(loop) if name == 'train_cfg' else set()

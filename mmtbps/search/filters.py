@@ -59,7 +59,6 @@ class Condition:
         for value in self.values:
             if not comparable(value):
                 raise ValueError(f'The condition on {self.name!r} compares with {value!r}; give a number or a string.')
-
         if self.sign in _ORDERS and isinstance(self.value, str) and _ODD_NUMERAL.fullmatch(self.value.strip()):
             raise ValueError(
                 f'The condition on {self.name!r} compares with {self.value!r}, which would be compared letter by '

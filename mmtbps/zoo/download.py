@@ -140,7 +140,9 @@ def _receive_whole(address: str, part: _Part, size: int | None, bar: Any) -> int
             told = _receive(address, part, size, bar)
             return told if size is None else size
         except (HTTPException, OSError) as error:  # URLError is an OSError
-            if isinstance(error, NoRoomError) or getattr(error, 'errno', None) in _OF_THE_DISK:
+            if isinstance(error, NoRoomError):
+                raise
+            if getattr(error, 'errno', None) in _OF_THE_DISK:
                 raise _unwritable(part.path, error) from error
             if isinstance(error, HTTPError) and error.code == 416 and part.count and not refused:
                 # There is nothing behind what has come: it is whole, or of another version.
@@ -162,8 +164,6 @@ class NoRoomError(OSError):
 
 
 def _unwritable(path: Path, error: BaseException) -> OSError:
-    if isinstance(error, NoRoomError):
-        return error
     return OSError(
         f'{path} cannot be written: {_reason(error)}. What has come is kept. Make room, or set MMTBPS_HOME to a folder '
         'on another disk.'

@@ -102,7 +102,7 @@ def test_a_model_by_its_name_wherever_a_config_is_asked_for(run, nam, crops, tmp
     code, _, err = run('search', 'query', 'gallery', 'red', '--model', 'nam', '--checkpoint', 'nofile.pth')
     assert (code, 'given twice: --model and --checkpoint' in err) == (2, True)
     for words in (['test', 'nam'], ['export', 'nam', 'out']):
-        monkeypatch.setattr('mmtbps.zoo.require_named', lambda name, words=words: 1 / 0 if name == 'nam' else None)
+        monkeypatch.setattr('mmtbps.zoo.require_named', lambda name: 1 / 0 if name == 'nam' else None)
         with pytest.raises(ZeroDivisionError):
             run(*words)
 

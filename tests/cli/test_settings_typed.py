@@ -11,6 +11,8 @@ from mmtbps.cli.settings import override, pairs
     [
         ('a=1', 1), ('a=1.5', 1.5), ('a=None', None), ('a=True', True), ('a=text', 'text'), ('a=[1,2]', [1, 2]),
         ('a=[(1,2),x]', [(1, 2), 'x']), ('a=x=y', 'x=y'), ('a=', ''),
+        ('a=http://{host}:1', 'http://{host}:1'), ('a=my crops (old)', 'my crops (old)'), ('a="my crops"', 'my crops'),
+        ('a=["my crops", 2]', ['my crops', 2]), ('a=[1, 2]', [1, 2]), ('a=[x, y]', ['x', 'y']), ('a= 1 ', 1),
         ('a={"type": "SGD", "lr": 0.1}', dict(type='SGD', lr=0.1)),
         ('a=dict(type="SGD", lr=-1e-3)', dict(type='SGD', lr=-0.001)),
         ('a=[dict(type="EMAHook", n=(1, None))]', [dict(type='EMAHook', n=(1, None))]),
@@ -26,6 +28,7 @@ def test_values(word, expected):
         ('a', "'a' is no setting: write key=value"), ('=3', 'is no setting'),
         ('a=dict(x=open("f"))', 'is no dictionary of plain values'), ('a={"b": }', 'is no dictionary'),
         ('a=dict(**b)', 'is no dictionary'), ('a={**b}', 'is no dictionary'), ('a={b}', 'is no dictionary'),
+        ('a={[1]: 2}', 'is no dictionary'),
         ('pipeline[1].size=3', r'write pipeline\.1\.size'),
     ],
 )  # fmt: skip

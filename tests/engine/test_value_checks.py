@@ -39,6 +39,11 @@ def test_a_good_config_has_no_faults():
     [
         (dict(train_dataloader__batchsize=8), r'train_dataloader\.batchsize is unknown, did you mean .*\.batch_size'),
         (dict(val_dataloader__num_worker=8), r'val_dataloader\.num_worker is unknown, .*num_workers'),
+        (dict(train_cfg='by epochs'), r"train_cfg must be a dictionary, got 'by epochs'"),
+        (
+            dict(default_hooks__checkpoint__save_best=3),
+            r'save_best=3 is no figure .*There are t2i/R@1',
+        ),
         (dict(train_cfg__epochs=8), r'train_cfg\.epochs is unknown, did you mean train_cfg\.max_epochs'),
         (dict(train_cfg__max_iters=8), r'train_cfg\.max_iters means nothing to a loop of epochs.*_delete_=True'),
         (dict(val_cfg__fp=True), r'val_cfg\.fp is unknown, did you mean val_cfg\.fp16'),
