@@ -20,6 +20,10 @@ _OF_OTHERS = ('pkg_resources is deprecated', 'Fail to import ``MultiScaleDeforma
 _TOLD = (ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
 
 
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of shells."""
+
+
 def run_command(main: Callable[[], int | None], tool: str | None = None) -> None:
     """Run the ``main`` of a tool; its errors are told in a paragraph unless the command line has ``--traceback``.
 
@@ -30,8 +34,14 @@ def run_command(main: Callable[[], int | None], tool: str | None = None) -> None
     traceback = '--traceback' in sys.argv
     _quiet_surroundings(tool or Path(sys.argv[0]).name)
     sys.argv[:] = [argument for argument in sys.argv if argument != '--traceback']
-    with told_in_a_paragraph(tool or Path(sys.argv[0]).name, traceback):
-        code = main()
+    try:
+        with told_in_a_paragraph(tool or Path(sys.argv[0]).name, traceback):
+            code = main()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            # What was interrupted half-built, such as torch's loader workers, complains when it is cleared away.
+            sys.unraisablehook = lambda _: None
+        raise
     if code:
         sys.exit(code)
 
@@ -66,7 +76,7 @@ def told_in_a_paragraph(tool: str, traceback: bool = False) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         print(f'\n{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(_INTERRUPTED) from None
     except BrokenPipeError:  # whoever read, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None

@@ -32,6 +32,20 @@ def test_one_paragraph(capsys, error, told):
     assert capsys.readouterr().err == f'tool.py: {told}\n'
 
 
+HALF_BUILT = """
+from mmtbps.core.commands import run_command
+
+class Iterator:
+    def __init__(self):
+        raise KeyboardInterrupt('Go on with --resume.')
+
+    def __del__(self):
+        self.workers
+
+run_command(Iterator, 'train.py')
+"""
+
+
 def test_faults_of_the_code_are_not_hidden():
     with pytest.raises(AttributeError), told_in_a_paragraph('tool.py'):
         None.nothing  # noqa: B018
@@ -99,6 +113,13 @@ def test_a_mistake_in_the_shell(tmp_path):
     assert process.returncode == 2
     assert errors.splitlines()[-1] == f'test.py: There is no checkpoint {tmp_path / "gone.pth"}.'
     assert 'Traceback' not in errors
+
+
+def test_the_last_word_after_an_interruption_is_ours():
+    """An object that is half-built when Ctrl-C comes, as an iterator with its workers may be, is cleared away later."""
+    done = subprocess.run([sys.executable, '-c', HALF_BUILT], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.strip() == 'train.py: interrupted. Go on with --resume.'
 
 
 def test_an_interrupted_training_says_how_to_go_on(tmp_path):
