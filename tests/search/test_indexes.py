@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -121,6 +123,41 @@ def test_what_was_built_is_opened_again(build, tmp_path):
     found = check(last, store)
     assert (found >= SIZE).any()
     assert not (found == 3).any()
+
+
+def test_milvus_lite_builds_a_cut_index_again(tmp_path):
+    store, index = make_store(clustered(SIZE), 256, folder=tmp_path), MilvusIndex()
+    publish(index, store)
+    found = check(index, store)
+    index.close()
+    files = list((tmp_path / 'milvus.db').rglob('indexes/*.idx'))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    again = MilvusIndex()
+    store, there = opened(again, tmp_path)
+    assert there
+    assert torch.equal(check(again, store), found)
+    again.close()
+
+
+def test_milvus_lite_may_write_its_index_late(monkeypatch):
+    """Its thread writes the file in place, while the next rows may come."""
+    hnsw = pytest.importorskip('milvus_lite.index.faiss_hnsw').FaissHnswIndex
+    save = hnsw.save
+
+    def slow(self, path):
+        Path(path).touch()
+        time.sleep(0.2)
+        save(self, path)
+
+    monkeypatch.setattr(hnsw, 'save', slow)
+    store, index = make_store(clustered(SIZE), 256), MilvusIndex()
+    for step in range(4):
+        index.sync(store, None)
+        check(index, store)
+        append(store, clustered(50, seed=step))
+    index.close()
 
 
 def test_a_reader_keeps_what_it_has_opened(build, tmp_path):

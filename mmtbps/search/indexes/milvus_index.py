@@ -100,7 +100,7 @@ class MilvusIndex(VectorIndex):
         self.collection = collection
         self.index_type = index_type
         self.index_params = index_params or {}
-        served = uri is not None and not uri.endswith('.db')
+        served = uri is not None and not _embedded(uri)
         chosen = dict(ef=512) if served and index_type in ('AUTOINDEX', 'HNSW') else {}
         self.search_params = chosen if search_params is None else search_params
         self.exact_below = in_unit(exact_below, 'exact_below')
@@ -127,10 +127,11 @@ class MilvusIndex(VectorIndex):
             self._state = BuildState(settings, gallery=store.identity)
         self.name = name
         if self._state.rows < store.num_rows:
+            if self._embedded:  # else it indexes new rows behind our back; on a server others search meanwhile
+                self._client.release_collection(name)
             self._insert(store, self._state)
             self._settle()
-        else:
-            self._client.load_collection(name)
+        self._open(name)
         if folder is None:  # nobody else reads it
             self.published(store)
 
@@ -144,7 +145,7 @@ class MilvusIndex(VectorIndex):
             self._connect(folder)
             state, name = BuildState.of(built), self._own_name(store)
             if state is not None and state.fits(store, self._settings(store)) and self._client.has_collection(name):
-                self._client.load_collection(name)
+                self._open(name)
                 self._state, self.name = state, name
                 return True
         _LOGGER.warning(
@@ -208,7 +209,7 @@ class MilvusIndex(VectorIndex):
                 self._client.drop_collection(self.name)
         self._client.close()
         self._client = None
-        if self._address.endswith('.db'):
+        if self._embedded:
             # The client would leave the embedded server running until the process ends.
             require('milvus_lite.server_manager', 'MilvusIndex').server_manager_instance.release_server(self._address)
         if self._scratch is not None:
@@ -227,6 +228,10 @@ class MilvusIndex(VectorIndex):
             raise RuntimeError(f'{_refusal(self._address)} ({_reason(error)})') from error
         self._client = _Client(client, self._address)
 
+    @property
+    def _embedded(self) -> bool:
+        return _embedded(self._address)
+
     def _settings(self, store: GalleryStore) -> dict[str, Any]:
         return dict(collection=self.collection, type=self.index_type, params=self.index_params, dim=store.dim)
 
@@ -244,10 +249,13 @@ class MilvusIndex(VectorIndex):
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field('row', kinds.INT64, is_primary=True)
         schema.add_field('vector', kinds.FLOAT_VECTOR, dim=dim)
+        self._client.create_collection(name, schema=schema)  # with the index, it would be loaded before it has rows
+        self._create_index(name)
+
+    def _create_index(self, name: str) -> None:
         index = self._client.prepare_index_params()
         # Rows have length 1, so that the inner product is the cosine.
         index.add_index('vector', self.index_type, 'vector', metric_type='IP', params=self.index_params)
-        self._client.create_collection(name, schema=schema)  # with the index, it would be loaded before it has rows
         self._client.create_index(name, index)
 
     def _insert(self, store: GalleryStore, state: BuildState) -> None:
@@ -269,9 +277,21 @@ class MilvusIndex(VectorIndex):
             if told['state'] == 'Failed':
                 raise RuntimeError(f'Milvus at {self._address} could not build its index {self.index_type}: {told}.')
             time.sleep(0.1)
-        if self._address.endswith('.db'):  # elsewhere others search meanwhile, and a server takes the new index itself
-            self._client.release_collection(self.name)
-        self._client.load_collection(self.name)
+
+    def _open(self, name: str) -> None:
+        """Make a collection ready for queries.
+
+        Milvus Lite writes the files of its indexes in place: one is cut where a process was killed, or is still being
+        written when a compaction of earlier rows ends late. The rows are there, so that the index is built again.
+        """
+        try:
+            self._client.load_collection(name)
+        except RuntimeError:
+            if not self._embedded:
+                raise
+            self._client.drop_index(name, 'vector')  # waits for what is being written, and removes the files
+            self._create_index(name)
+            self._client.load_collection(name)
 
     def __del__(self) -> None:
         with suppress(Exception):
@@ -303,8 +323,12 @@ def _reason(error: Exception) -> str:
     return ' '.join(str(getattr(error, 'message', '') or error).split())
 
 
+def _embedded(address: str) -> bool:
+    return address.endswith('.db')  # as pymilvus decides
+
+
 def _refusal(address: str) -> str:
-    if address.endswith('.db'):
+    if _embedded(address):
         return (
             f'{address} cannot be opened: Milvus Lite serves one process at a time, and another one probably has it '
             "open. Close that process, or run a Milvus server and give its address (uri='http://host:19530')."
