@@ -16,7 +16,7 @@ _AUTO = 'auto'
 
 
 def check_scores(cfg: Config) -> list[str]:
-    """Find names in ``save_best`` and of ``EarlyStoppingHook`` that the metrics of val do not give.
+    """Find names in ``save_best``, of ``EarlyStoppingHook`` and of schedules that the metrics of val do not give.
 
     Args:
         cfg: A complete config.
@@ -46,6 +46,10 @@ def _chosen(cfg: Config) -> Iterator[tuple[str, Any]]:
     for number, hook in enumerate(cfg.get('custom_hooks') or []):
         if isinstance(hook, dict) and str(hook.get('type')).endswith('EarlyStoppingHook') and hook.get('monitor'):
             yield f'custom_hooks.{number}.monitor', hook['monitor']
+    schedules = cfg.get('param_scheduler') or []
+    for number, schedule in enumerate(schedules if isinstance(schedules, list | tuple) else [schedules]):
+        if isinstance(schedule, dict) and 'ReduceOnPlateau' in str(schedule.get('type')):
+            yield f'param_scheduler.{number}.monitor', schedule.get('monitor', 'loss')  # MMEngine's default
 
 
 def _names(evaluator: Any) -> list[str]:

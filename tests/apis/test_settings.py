@@ -31,6 +31,10 @@ def early_stopping(cfg):
     cfg.custom_hooks = [dict(type='EarlyStoppingHook', monitor='t2i/R@1', rule='greater', patience=1, min_delta=200)]
 
 
+def plateau(cfg):
+    cfg.param_scheduler = [dict(type='ReduceOnPlateauLR', monitor='t2i/R@1', rule='greater', factor=0.5, patience=1)]
+
+
 def averaged(cfg):
     cfg.custom_hooks = [dict(type='EMAHook')]
 
@@ -59,7 +63,7 @@ def dynamic_validation(cfg):
 
 
 SETTINGS = [
-    several_best, early_stopping, averaged, accumulated, logged_by_iteration, unused_parameters, iterations,
+    several_best, early_stopping, plateau, averaged, accumulated, logged_by_iteration, unused_parameters, iterations,
     dynamic_validation,
 ]  # fmt: skip
 # What the last line of a run says of the weights that it tested.

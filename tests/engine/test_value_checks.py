@@ -69,6 +69,11 @@ def test_a_good_config_has_no_faults():
             r"custom_hooks\.0\.monitor='t2i/R@10' is no figure",
         ),
         (
+            dict(param_scheduler=[dict(type='ReduceOnPlateauLR', monitor='t2i/map', rule='greater')]),
+            r"param_scheduler\.0\.monitor='t2i/map' is no figure .*mean 't2i/mAP'",
+        ),
+        (dict(param_scheduler=dict(type='ReduceOnPlateauLR')), r"param_scheduler\.0\.monitor='loss' is no figure"),
+        (
             dict(train_dataloader__dataset=dict(_delete_=True, type='mmengine.ConcatDataset', datasets=[])),
             'the ConcatDataset of MMEngine, which knows nothing of identities',
         ),
