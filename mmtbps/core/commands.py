@@ -13,8 +13,12 @@ __all__ = ['EPILOG', 'hidden_error', 'paragraph_of', 'run_command', 'told_in_a_p
 
 EPILOG = 'After an error, --traceback shows where in the code it came up.'
 
-# Beginnings of what packages that we need say on each start, as regular expressions.
-_OF_OTHERS = ('pkg_resources is deprecated', 'Fail to import ``MultiScaleDeformableAttention``')
+# Beginnings of what packages that we need say, and that no user can act on, as regular expressions.
+_OF_OTHERS = (
+    'pkg_resources is deprecated',
+    'Fail to import ``MultiScaleDeformableAttention``',
+    "'pin_memory' argument is set as true but no accelerator is found",
+)
 
 # What our checks and those of the libraries below raise on bad input. Others are faults of the code.
 _TOLD = (ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
@@ -47,7 +51,7 @@ def run_command(main: Callable[[], int | None], tool: str | None = None) -> None
 
 
 def _quiet_surroundings(tool: str) -> None:
-    """Show warnings as one line, without those of other packages about their own future.
+    """Show warnings as one line and once, without those of other packages about their own future.
 
     And let threads that wait for each other sleep, unless the user decides otherwise: those of OpenMP that spin make a
     step on busy cores several times slower. OpenMP reads this when torch is loaded, which tools do later.
@@ -58,7 +62,15 @@ def _quiet_surroundings(tool: str) -> None:
             warnings.simplefilter('ignore', kind)
         for start in _OF_OTHERS:
             warnings.filterwarnings('ignore', start)
-    warnings.formatwarning = lambda message, *_: f'{tool}: warning: {" ".join(str(message).split())}\n'
+    told: set[str] = set()  # Python forgets what it has told whenever a package adds a filter
+
+    def once(message: Warning | str, *_: object, **__: object) -> str:
+        line = f'{tool}: warning: {" ".join(str(message).split())}\n'
+        known = line in told
+        told.add(line)
+        return '' if known else line
+
+    warnings.formatwarning = once
 
 
 @contextmanager

@@ -46,6 +46,24 @@ run_command(Iterator, 'train.py')
 """
 
 
+WARNINGS = """
+import warnings
+from mmtbps.core.commands import run_command
+
+def main():
+    for text in ('too small', 'too wide', 'too small', 'pkg_resources is deprecated as an API'):
+        warnings.filterwarnings('ignore', 'something else')  # after which Python forgets what it has told
+        warnings.warn(text)
+
+run_command(main, 'tool')
+"""
+
+
+def test_a_warning_is_told_once_in_a_line():
+    done = subprocess.run([sys.executable, '-c', WARNINGS], capture_output=True, text=True, check=True)
+    assert done.stderr == 'tool: warning: too small\ntool: warning: too wide\n'
+
+
 def test_faults_of_the_code_are_not_hidden():
     with pytest.raises(AttributeError), told_in_a_paragraph('tool.py'):
         None.nothing  # noqa: B018
