@@ -14,7 +14,8 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
     """Find the checkpoint from which the run of a folder goes on.
 
     The file ``last_checkpoint`` is a hint and never believed over the folder: it may be empty, stale or that of a
-    folder that was moved. Where it names a file elsewhere (``out_dir`` of the CheckpointHook), that folder counts too.
+    folder that was moved or copied. Where it names a file elsewhere (``out_dir`` of the CheckpointHook), that folder
+    counts too, unless it is another run's.
 
     Args:
         work_dir: The run's folder.
@@ -25,7 +26,9 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
     """
     folder = Path(work_dir)
     pointer = _read_pointer(folder)
-    elsewhere = Path(pointer).parent if pointer and Path(pointer).is_file() else folder
+    named = Path(pointer or 'nothing')
+    of_another = named.is_file() and _is_another_run(named.parent, folder)
+    elsewhere = named.parent if named.is_file() and not of_another else folder
     candidates = {path.absolute(): path for place in (elsewhere, folder) for path in sorted(place.glob('*.pth'))}
     found = newest_good(candidates.values(), resumable=True)
     others = sorted(path.name for path in folder.glob('best_*.pth'))
@@ -34,8 +37,10 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
         hint = f' {", ".join(damaged)} cannot be read or have no state of a training.' if damaged else ''
         if others:
             hint += f' It has {", ".join(others)}, which hold weights alone: start a new run from them with load_from.'
+        if of_another:
+            hint += f' Its last_checkpoint names a file of another run, from which --resume {named} goes on here.'
         return None, f'{folder} holds no checkpoint to resume from.{hint}'
-    if pointer is None or Path(pointer).name == found.name:
+    if pointer is None or named.name == found.name:
         return found, ''
     return found, f'last_checkpoint names {pointer}, but the newest whole checkpoint is {found.name}.'
 
@@ -44,6 +49,10 @@ def describe_resumption(work_dir: str | os.PathLike) -> str:
     """Say how the run of a folder can be gone on with, for someone who has interrupted it."""
     found, note = find_resumable(work_dir)
     return note if found is None else f'To go on from {found.name}, add: --resume --work-dir {work_dir}'
+
+
+def _is_another_run(place: Path, folder: Path) -> bool:
+    return (place / 'last_checkpoint').exists() and place.resolve() != folder.resolve()
 
 
 def _read_pointer(folder: Path) -> str | None:

@@ -1,6 +1,7 @@
 """Checkpoints as transactions: at every moment there is one to resume from."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -220,6 +221,21 @@ def test_checkpoints_in_another_folder_are_found_by_the_pointer(tmp_path, monkey
     build(tmp_path / 'run', monkeypatch, epochs=2, out_dir=str(tmp_path / 'out')).train()
     found, note = find_resumable(tmp_path / 'run')
     assert (found, note) == (tmp_path / 'out/run/epoch_2.pth', '')
+
+
+def test_a_copied_run_goes_on_from_its_own_checkpoints(tmp_path, monkeypatch):
+    build(tmp_path / 'a', monkeypatch, epochs=2).train()
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    build(tmp_path / 'a', monkeypatch, epochs=4, load_from=str(tmp_path / 'a/epoch_2.pth')).train()
+    (tmp_path / 'b/last_checkpoint').write_text(str(tmp_path / 'a/epoch_4.pth'))
+    found, note = find_resumable(tmp_path / 'b')
+    assert found == tmp_path / 'b/epoch_2.pth'
+    assert note.endswith('but the newest whole checkpoint is epoch_2.pth.')
+
+    found.unlink()
+    found, note = find_resumable(tmp_path / 'b')
+    assert found is None
+    assert f'of another run, from which --resume {tmp_path}/a/epoch_4.pth goes on here' in note
 
 
 def test_checkpoints_that_were_all_to_stay_do(tmp_path, monkeypatch):
