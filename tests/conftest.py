@@ -7,11 +7,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 
 def pytest_configure(config):
-    """Let every process of the tests use one thread: some run in twos, and threads without a core stall small steps."""
+    """Let every process of the tests use one thread, and draw the same cases each time.
+
+    Some tests run in twos, and threads without a core stall small steps. ``MMTBPS_FUZZ_FACTOR=2`` draws other cases.
+    """
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # read when torch is imported, later
+    settings.register_profile('mmtbps', derandomize=os.environ.get('MMTBPS_FUZZ_FACTOR', '1') == '1')
+    settings.load_profile('mmtbps')
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ class _Column:
         if set(map(type, kept)) <= _PLAIN:
             with suppress(OverflowError):  # an integer beyond all floats
                 floats = np.array([math.nan if value is None else value for value in kept], dtype=np.float64)
-                if not (np.abs(floats) > _EXACT).any():
+                if not (np.abs(floats) >= _EXACT).any():  # 2**53 may have been 2**53 + 1
                     return cls._of_floats(floats)
         distinct = sorted({value for value in kept if value is not None})
         place: dict[Any, int] = {value: number for number, value in enumerate(distinct)}

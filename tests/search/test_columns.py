@@ -37,6 +37,15 @@ def test_columns_say_what_conditions_say(metadata, condition):
         assert columns.meets(condition).tolist() == [condition.holds(facts) for facts in metadata]
 
 
+def test_integers_that_no_float_is_compare_exactly():
+    rows = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2]
+    columns = Columns([GalleryImage(f'/{row}.png', 1, 1, {'a': row}) for row in rows[2:]])
+    for bound in rows:
+        assert columns.meets(Condition('a', '<', bound)).tolist() == [row < bound for row in rows[2:]]
+    alone = Columns([GalleryImage('/1.png', 1, 1, {'a': 2**53 + 1})])
+    assert not alone.meets(Condition('a', '<', 2**53 + 1)).any()
+
+
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.just('a'), VALUES), max_size=12))
 def test_a_question_about_each_value(metadata):
