@@ -109,8 +109,10 @@ def from_ours(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor
         layout: The layout.
 
     Raises:
-        ValueError: If a weight of the encoders has no counterpart there, or the layout needs others.
+        ValueError: If a weight of the encoders has no counterpart there, the layout needs others, or its readers would
+            compute another activation.
     """
+    _require_activation(weights, layout)
     necks = [f'{stream}.neck.' for stream in ('image_stream', 'text_stream')]
     if layout.selects_tokens and not all(any(name.startswith(neck) for name in weights) for neck in necks):
         raise ValueError(
@@ -122,6 +124,16 @@ def from_ours(weights: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor
     renamed = layout.names.to_theirs(kept)
     sizes_of(_tower(kept, IMAGE), _tower(kept, TEXT))  # refuses what is not whole
     return renamed
+
+
+def _require_activation(weights: Mapping[str, Tensor], layout: Layout) -> None:
+    """Refuse plain GELU for authors' layouts, whose weights do not tell the activation and whose code has QuickGELU."""
+    plain = [prefix + '*' for prefix in (IMAGE, TEXT) if not weights.get(f'{prefix}quick_gelu', True)]
+    if plain and not layout.released:
+        raise ValueError(
+            f'What reads the layout {layout.name} computes QuickGELU, and this model was trained with GELU '
+            f'({" and ".join(plain)}): its features would be others there. Train both towers with quick_gelu=True.'
+        )
 
 
 def _tower(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -123,7 +123,7 @@ class TBPSDataset(BaseDataset):
         self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
         self._rng = ItemRNG()
         self._person_ids: np.ndarray | None = None
-        self._back_translations: dict[str, str] = {}
+        self._back_translations: dict[tuple[str, str], str] = {}
         self._rejected: list[str] | None = None
         super().__init__(
             ann_file=ann_file,
@@ -174,9 +174,8 @@ class TBPSDataset(BaseDataset):
             except ValueError as error:
                 self.reject(f'{where}: {error}', error)
                 continue
-            self._back_translations.update(
-                annotation.back_translations(entry.captions, record.get(self.back_translation_key))
-            )
+            translations = annotation.back_translations(entry.captions, record.get(self.back_translation_key))
+            self._back_translations |= {(entry.img_path, caption): text for caption, text in translations.items()}
             yield entry
 
     @property
@@ -302,7 +301,11 @@ class TBPSDataset(BaseDataset):
         translations = self._back_translations
         return [
             dict(item, caption=caption)
-            | ({'back_translation': translations[caption]} if caption in translations else {})
+            | (
+                {'back_translation': translations[image.img_path, caption]}
+                if (image.img_path, caption) in translations
+                else {}
+            )
             for caption in image.captions
         ]
 

@@ -11,12 +11,14 @@ from mmtbps.core.checks import in_unit
 
 __all__ = ['add_caption_noise']
 
+_WORDS = ('caption', 'back_translation')
+
 
 def add_caption_noise(items: list[dict], noise: Mapping[str, Any]) -> list[dict]:
     """Exchange captions between pairs, which keep image and identity (noisy correspondence; Qin et al., CVPR 2024).
 
     Args:
-        items: The pairs, each with a ``caption``.
+        items: The pairs, each with a ``caption`` and perhaps its ``back_translation``.
         noise: ``rate``, the share of pairs whose captions are shuffled among themselves, and perhaps ``seed``; or
             ``file``, an ``.npy`` file with the pair that each pair has its caption from.
 
@@ -32,7 +34,13 @@ def add_caption_noise(items: list[dict], noise: Mapping[str, Any]) -> list[dict]
         raise ValueError(
             f'caption_noise={dict(noise)}: {error}. Write dict(rate=0.2) or dict(file=NPY_FILE).'
         ) from error
-    return [dict(item, caption=items[source]['caption']) for item, source in zip(items, sources, strict=True)]
+    return [_with_words_of(item, items[source]) for item, source in zip(items, sources, strict=True)]
+
+
+def _with_words_of(item: dict, source: dict) -> dict:
+    """An item with the caption of another one, and its back translation if it has one."""
+    kept = {key: value for key, value in item.items() if key not in _WORDS}
+    return kept | {key: source[key] for key in _WORDS if key in source}
 
 
 @checked(rate=in_unit)

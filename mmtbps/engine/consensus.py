@@ -72,6 +72,8 @@ def _responsibilities(values: Tensor, weights: Tensor, means: Tensor, variances:
 def is_clean(probabilities: Tensor) -> Tensor:
     """Decide which pairs are clean: those more probable than 0.5; if all are, those above the lowest hundredth.
 
+    Where none is above, as when all losses are equal, nothing tells the pairs apart and all are clean.
+
     Args:
         probabilities: (n,).
 
@@ -81,7 +83,8 @@ def is_clean(probabilities: Tensor) -> Tensor:
     threshold = 0.5
     if float(probabilities.min()) > threshold:
         threshold = float(probabilities.sort().values[len(probabilities) // 100])
-    return probabilities > threshold
+    clean = probabilities > threshold
+    return clean if clean.any() else probabilities >= threshold
 
 
 def divide(first: Tensor, second: Tensor, generator: torch.Generator | None = None) -> Tensor:

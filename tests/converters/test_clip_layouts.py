@@ -128,6 +128,20 @@ def test_forth_and_back_is_the_identity(case, tmp_path):
         assert torch.equal(back[name], state[name])
 
 
+@pytest.mark.parametrize('layout', ['irra', 'tbps-clip'])
+def test_plain_gelu_does_not_leave_for_code_that_computes_another_one(layout, tmp_path):
+    state, options, *_ = case_irra(8)
+    convert(tmp_path, state, options)
+    stored = load_checkpoint_file(tmp_path / 'ours.pth')
+    stored['state_dict']['text_stream.backbone.quick_gelu'] = torch.tensor(0)
+    torch.save(dict(state_dict=stored['state_dict']), tmp_path / 'plain.pth')
+    with pytest.raises(
+        ValueError, match=rf'plain\.pth: What reads the layout {layout} .* \(text_stream\.backbone\.\*\)'
+    ):
+        revert_file(tmp_path / 'plain.pth', tmp_path / 'back.pth', layout)
+    assert not (tmp_path / 'back.pth').exists()
+
+
 def test_half_becomes_single_and_the_optimizer_stays_behind(tmp_path):
     state, options, *_ = case_irra(8)
     half = {name: value.half() if name.endswith('weight') else value for name, value in state.items()}

@@ -22,6 +22,14 @@ def test_captions_are_permuted_and_pairs_keep_the_rest(rate, seed):
     assert noisy == add_caption_noise(ITEMS, dict(rate=rate, seed=seed))
 
 
+def test_a_back_translation_goes_with_its_caption():
+    items = [dict(caption='a', back_translation='A'), dict(caption='b'), dict(caption='c', back_translation='C')]
+    noisy = add_caption_noise(items, dict(rate=1.0, seed=1))
+    assert noisy != items
+    translations = {item['caption']: item.get('back_translation') for item in noisy}
+    assert translations == dict(a='A', b=None, c='C')
+
+
 def test_nearly_all_of_the_chosen_ones_move():
     noisy = add_caption_noise(ITEMS, dict(rate=1.0))
     assert sum(new['caption'] != old['caption'] for new, old in zip(noisy, ITEMS, strict=True)) > 30

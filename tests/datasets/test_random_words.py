@@ -98,16 +98,25 @@ def test_deleted_words_leave_one_in_order(words, prob):
 def test_back_translations_come_from_the_annotation(tmp_path):
     record = dict(file_path='1.jpg', id=1, split='train', captions=['a red coat', 'a bag', '  '])
     record['captions_bt'] = ['a coat that is red', '', 'x']
-    (tmp_path / 'reid_raw.json').write_text(json.dumps([record, dict(record, file_path='2.jpg', captions_bt='short')]))
+    (tmp_path / 'reid_raw.json').write_text(
+        json.dumps([record, dict(record, file_path='2.jpg', captions_bt=['worn red', 'x', 'y'])])
+    )
     with pytest.warns(UserWarning, match='blank'):
         items = list(CUHKPEDES(data_root=str(tmp_path), check_images=False))
     found = [item.get('back_translation') for item in items]
-    assert found == ['a coat that is red', None] * 2
+    assert found == ['a coat that is red', None, 'worn red', 'x']  # the same captions, others' translations
 
     always, never = BackTranslate(1.0), BackTranslate(0.0)
-    assert [always(dict(item))['caption'] for item in items] == ['a coat that is red', 'a bag'] * 2
+    assert [always(dict(item))['caption'] for item in items] == ['a coat that is red', 'a bag', 'worn red', 'x']
     assert [never(dict(item))['caption'] for item in items] == ['a red coat', 'a bag'] * 2
     assert repr(always) == 'BackTranslate(prob=1.0)'
+
+
+def test_translations_that_do_not_fit_are_left_out(tmp_path):
+    record = dict(file_path='1.jpg', id=1, split='train', captions=['a coat', 'a bag'], captions_bt='short')
+    (tmp_path / 'reid_raw.json').write_text(json.dumps([record]))
+    items = list(CUHKPEDES(data_root=str(tmp_path), check_images=False))
+    assert not any('back_translation' in item for item in items)
 
 
 def test_back_translations_of_a_table(tmp_path):

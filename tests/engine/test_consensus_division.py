@@ -54,7 +54,12 @@ def test_it_is_the_mixture_of_scikit_learn():
 
 
 def test_equal_losses_are_all_clean():
-    assert clean_probabilities(torch.full((5,), 2.0)).tolist() == [1.0] * 5
+    for count in (1, 5, 300):
+        probabilities = clean_probabilities(torch.full((count,), 2.0))
+        assert probabilities.tolist() == [1.0] * count
+        assert is_clean(probabilities).all()
+    mostly = torch.tensor([0.9] + [1.0] * 299)  # the lowest hundredth ends among the ones
+    assert is_clean(mostly).tolist() == [False] + [True] * 299
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
@@ -122,6 +127,20 @@ def test_weights_of_an_epoch():
 def test_pairs_that_the_epoch_does_not_show_keep_their_weight():
     weights = weights_after(ConsensusDivisionHook(), make_runner(spare=5))
     assert weights[24:].tolist() == [1.0] * 5
+
+
+def test_pairs_of_a_batch_of_one_identity_tell_nothing_and_take_part():
+    alone = recipe_batch(1, 3, 24)
+    runner, hook = make_runner(spare=1), ConsensusDivisionHook()
+    runner.train_dataloader.batches.append(alone)
+    weights = weights_after(hook, runner)
+    assert torch.equal(weights[:24], weights_after(ConsensusDivisionHook(), make_runner()))
+    assert weights[24] == 1
+
+    runner.train_dataloader.batches = [alone]
+    runner.logger.warning = runner.messages.append
+    assert (weights_after(hook, runner) == 1).all()
+    assert 'every batch has one identity' in runner.messages[-1]
 
 
 def test_the_losses_are_those_of_the_heads_in_evaluation_mode():

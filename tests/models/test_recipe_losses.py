@@ -168,14 +168,25 @@ PAIR_LOSSES = {
     'pair contrast': lambda image, text, labels: losses.identity_aware_info_nce(
         image, text, torch.arange(len(labels)), torch.arange(len(labels))
     ),
+    'alignment': losses.global_alignment_loss,
+    'projection matching': losses.cmpm_loss,
+    'linear identity': lambda image, text, labels: losses.linear_identity_loss(
+        image, text, labels, torch.ones(6, 8, dtype=image.dtype), torch.zeros(6, dtype=image.dtype)
+    ),
+    'identity': lambda image, text, labels: losses.identity_loss(
+        image, text, labels, torch.ones(8, 6, dtype=image.dtype)
+    ),
+    'projection classification': lambda image, text, labels: losses.cmpc_loss(
+        image, text, labels, torch.ones(8, 6, dtype=image.dtype)
+    ),
 }
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize('name', PAIR_LOSSES)
-@pytest.mark.parametrize('case', ['one pair', 'one identity', 'zeros', 'one zero'])
+@pytest.mark.parametrize('case', ['one pair', 'one identity', 'zeros', 'one zero', 'nothing'])
 def test_odd_batches_have_a_finite_loss_and_gradient(name, case, dtype):
-    size = 1 if case == 'one pair' else 6
+    size = {'one pair': 1, 'nothing': 0}.get(case, 6)
     values = torch.randn(2, size, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
     labels = torch.zeros(size, dtype=torch.int64) if case == 'one identity' else torch.arange(size)
     if 'zero' in case:
@@ -186,6 +197,11 @@ def test_odd_batches_have_a_finite_loss_and_gradient(name, case, dtype):
 
     assert loss.isfinite()
     assert values.grad.isfinite().all()
+    assert case != 'nothing' or loss == 0
+
+
+def test_contrast_with_a_queue_of_no_pair_is_nothing():
+    assert losses.info_nce(torch.zeros(0), torch.zeros(0, 5)) == 0
 
 
 @pytest.mark.parametrize('name', PAIR_LOSSES)

@@ -68,6 +68,23 @@ def test_a_batch_of_empty_captions_trains_without_nan():
     torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([0.5, 1.0, 0.5]).sqrt())
 
 
+def test_half_precision_knows_empty_captions_too():
+    torch.manual_seed(0)
+    neck = TokenSelection(6, 8, context_length=77)
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]])  # the second one has no words
+    tokens = torch.randn(2, 4, 6).masked_fill(~mask[..., None], 0.0)
+    features = {}
+    for dtype in (torch.float32, torch.float16):
+        leaf = tokens.clone().to(dtype).requires_grad_()
+        given_tokens = TokenFeatures(pooled=leaf[:, 0], tokens=leaf, mask=mask, attention=torch.ones(2, 4) / 4)
+        with torch.autocast('cpu', dtype=torch.float16, enabled=dtype is torch.float16):
+            features[dtype] = neck(given_tokens)
+        features[dtype].sum().backward()
+        assert leaf.grad.isfinite().all()
+    torch.testing.assert_close(features[torch.float16], features[torch.float32], rtol=0, atol=0.02)
+    assert (features[torch.float16][1, 6:] == 0).all()
+
+
 def test_one_word_alone_takes_the_running_statistics():
     torch.manual_seed(0)
     neck = TokenSelection(6, 8, context_length=77)

@@ -106,7 +106,10 @@ class ConsensusDivisionHook(Hook):
         self._resumed = checkpoint.get(_KEY) if runner._resume else None
 
     def _losses(self, runner: Runner, model: DualStreamRetriever) -> Tensor:
-        """The losses of every item by both heads, (2, n), on the host; NaN for items that this epoch does not show."""
+        """The losses of every item by both heads, (2, n), on the host.
+
+        NaN for items that this epoch does not show, or shows in a batch of one identity, where no loss tells anything.
+        """
         losses = torch.full((2, len(runner.train_dataloader.dataset)), torch.nan, dtype=torch.float64)
         training = model.training
         model.eval()
@@ -115,13 +118,18 @@ class ConsensusDivisionHook(Hook):
                 data = model.data_preprocessor(batch, training=True)
                 everything = gather_pairs(model.pairs_of(data['inputs'], data['data_samples']))
                 rows = [model.heads[name].compare_all(everything, everything, 'none') for name in self.names]
-                losses[:, everything.indices.cpu()] = torch.stack(rows).double().cpu()
+                alone = (everything.person_ids[:, None] == everything.person_ids).all(dim=1)
+                told = torch.stack(rows).double().masked_fill(alone, torch.nan)
+                losses[:, everything.indices.cpu()] = told.cpu()
         model.train(training)
         return losses
 
     def _divide(self, runner: Runner, losses: Tensor) -> Tensor:
-        """Weights of all n items from losses (2, n); those that are not shown have 1."""
+        """Weights of all n items from losses (2, n); those without one have 1."""
         shown = ~losses[0].isnan()
+        if not shown.any():
+            runner.logger.warning('Consensus division: every batch has one identity, so that all pairs take part.')
+            return torch.ones(len(shown))
         clean = [is_clean(clean_probabilities(row[shown], **self.settings)) for row in losses]
         generator = torch.Generator().manual_seed(self.seed + (runner.epoch << 32))
         weights = torch.ones(len(shown))

@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
+from .reduction import mean_of
+
 __all__ = ['linear_identity_loss', 'masked_word_loss']
 
 
@@ -25,11 +27,12 @@ def linear_identity_loss(
         bias: b, (C,).
 
     Returns:
-        A scalar.
+        A scalar, 0 without a pair.
     """
     logits = F.linear(torch.cat([image_features, text_features]), weight, bias)
     # No label is to be skipped in silence.
-    return F.cross_entropy(logits, labels.repeat(2), ignore_index=torch.iinfo(torch.int64).min)
+    ignored = torch.iinfo(torch.int64).min
+    return F.cross_entropy(logits, labels.repeat(2), ignore_index=ignored, reduction=mean_of(labels))
 
 
 @at_least_float32

@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
+from .reduction import mean_of
+
 __all__ = ['cmpc_loss', 'identity_loss']
 
 # No label is to be skipped in silence: F.cross_entropy would ignore -100, a value that no label check of its own finds.
@@ -37,7 +39,10 @@ def identity_loss(
     """
     # Both modalities at once: the large matrix is normalised and multiplied once.
     logits = torch.cat([image_features, text_features]) @ F.normalize(projection, dim=0)
-    return 2 * F.cross_entropy(logits, labels.repeat(2), label_smoothing=label_smoothing, ignore_index=_IGNORE_NOTHING)
+    return 2 * F.cross_entropy(
+        logits, labels.repeat(2), label_smoothing=label_smoothing, ignore_index=_IGNORE_NOTHING,
+        reduction=mean_of(labels),
+    )  # fmt: skip
 
 
 @at_least_float32

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from mmtbps.core.precision import at_least_float32
 
-from .reduction import reduce_rows
+from .reduction import mean_of, reduce_rows
 
 __all__ = ['identity_aware_info_nce', 'info_nce']
 
@@ -52,7 +52,7 @@ def info_nce(
     if excluded is not None:
         negatives = negatives.masked_fill(excluded, float('-inf'))
     logits = torch.cat([positive, negatives], dim=1)
-    return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+    return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long), reduction=mean_of(logits))
 
 
 @at_least_float32

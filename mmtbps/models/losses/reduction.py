@@ -2,7 +2,12 @@
 
 from torch import Tensor
 
-__all__ = ['reduce_rows']
+__all__ = ['mean_of', 'reduce_rows']
+
+
+def mean_of(rows: Tensor) -> str:
+    """What torch's losses are to do with rows for their mean to be 0 where there is none, instead of nan."""
+    return 'mean' if len(rows) else 'sum'
 
 
 def reduce_rows(rows: Tensor, reduction: str) -> Tensor:
@@ -13,11 +18,11 @@ def reduce_rows(rows: Tensor, reduction: str) -> Tensor:
         reduction: ``'mean'`` or ``'none'``, as in torch's losses.
 
     Returns:
-        A scalar, or ``rows``.
+        A scalar, 0 without a query, or ``rows``.
 
     Raises:
         ValueError: If ``reduction`` is neither.
     """
     if reduction not in ('mean', 'none'):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
-    return rows.mean() if reduction == 'mean' else rows
+    return getattr(rows, mean_of(rows))() if reduction == 'mean' else rows

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from mmtbps.core.arguments import checked
 from mmtbps.core.checks import at_least, in_unit, positive
+from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
 from ..structures import TokenFeatures
@@ -132,6 +133,7 @@ class TokenSelection(BaseModule):
 
     def pool(self, tokens: Tensor, chosen: Tensor) -> Tensor:
         """Embed tokens (N, k, D) and pool those that are chosen, bool (N, k); zeros where none is."""
+        tokens = promote(tokens)  # 1e-8 is nothing to a half-precision number
         tokens = tokens / (torch.linalg.vector_norm(tokens, dim=-1, keepdim=True) + 1e-8)
         if self.training:  # statistics over the chosen ones only
             rows = self.embed(tokens[chosen])
@@ -149,4 +151,5 @@ class TokenSelection(BaseModule):
     @staticmethod
     def join(pooled: Tensor, selected: Tensor) -> Tensor:
         """Join both features, (N, D) and (N, out_channels), to one vector whose cosine is the mean of theirs."""
-        return math.sqrt(0.5) * torch.cat([F.normalize(pooled, dim=1), F.normalize(selected, dim=1)], dim=1)
+        halves = [F.normalize(promote(half), dim=1) for half in (pooled, selected)]
+        return math.sqrt(0.5) * torch.cat(halves, dim=1)
