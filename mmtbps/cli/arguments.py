@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from .settings import override
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 __all__ = [
+    'OWN',
     'CfgOptions',
     'Device',
     'Launcher',
@@ -36,6 +37,7 @@ CfgOptions = Annotated[
     list[str] | None,
     Parameter(consume_multiple=True, help='Override settings of the config: `key=value ...`.'),
 ]
+OWN = Parameter(group=Group('Own data', sort_key=10))
 Device = Annotated[str | None, Parameter(help='Where the model runs (default: cuda if there is one, else cpu).')]
 Launcher = Annotated[Literal['none', 'pytorch', 'slurm', 'mpi'], Parameter(help='Job launcher of several processes.')]
 LocalRank = Annotated[int, Parameter(show=False)]

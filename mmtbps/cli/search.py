@@ -140,7 +140,7 @@ def query(
         sentences: Descriptions of a person. Without any, they are typed one after the other.
         csv: Read sentences from the column sentence of a CSV or JSONL.
         image: Search with an image file instead.
-        topk: Images per sentence (default: 10, or all if there are fewer).
+        topk: Images per sentence, or all if there are fewer (default: 10).
         min_score: Lowest cosine of a result; without one "no match" is printed.
         where: Conditions on metadata, such as `'camera = c1' 'time >= 1200'`.
         rerank: NeighborJaccard, KReciprocal or QueryExpansion.

@@ -1,16 +1,13 @@
 """``mmtbps train``: train a retriever, then test its best epoch."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
-from cyclopts import Group, Parameter
-
-from .arguments import CfgOptions, Launcher, LocalRank, Switch, Words, config_of, set_local_rank
+from .arguments import OWN, CfgOptions, Launcher, LocalRank, Switch, Words, config_of, set_local_rank
 from .settings import override
 
 __all__ = ['train']
-
-OWN = Parameter(group=Group('Own data', sort_key=10))
 
 
 def train(
@@ -86,7 +83,7 @@ def train(
         return
     if out:
         dump(metrics, out)
-    print(f'Search with it: mmtbps search index FOLDER --model {cfg.work_dir} --out gallery')
+    print(f'Search with it: mmtbps search index FOLDER --model {quote(cfg.work_dir)} --out gallery')
 
 
 def _config(config: str | None, data: str | None) -> str:

@@ -1,8 +1,8 @@
 """``mmtbps verify``: check a data set before training."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from .arguments import CfgOptions, config_of
+from .arguments import OWN, CfgOptions, config_of
 from .settings import pairs
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ def verify(
     data_root: str | None = None,
     /,
     *,
+    images: Annotated[str | None, OWN] = None,
+    val_ids: Annotated[int | None, OWN] = None,
+    test_ids: Annotated[int | None, OWN] = None,
     json: str | None = None,
     workers: int | None = None,
     cfg_options: CfgOptions = None,
@@ -31,6 +34,9 @@ def verify(
     Args:
         source: Config file or its name; a table of your own; or class of the data set, such as CUHKPEDES.
         data_root: Folder of the data set, if a class is given.
+        images: Folder of the images of your own table (default: imgs beside the table, or else the table's own).
+        val_ids: Persons that the training would take for val, see mmtbps train.
+        test_ids: Persons for test, likewise.
         json: Write the reports to this file.
         workers: Threads that decode images (default: by the number of CPUs).
         cfg_options: Override settings of the config, or give arguments of the class: `key=value ...`.
@@ -44,6 +50,7 @@ def verify(
     from mmtbps.engine.own_data import apply_own_data
 
     cfg = _config(source, data_root, cfg_options)
+    _set_own_data(cfg, source, images=images, num_val_ids=val_ids, num_test_ids=test_ids)
     notes = apply_own_data(cfg)
     try:
         datasets = datasets_of_config(cfg)
@@ -57,6 +64,15 @@ def verify(
     if json:
         write_atomically(json, format_json(reports).encode())
     return int(broken)
+
+
+def _set_own_data(cfg: 'Config', source: str, **given: str | int | None) -> None:
+    """Add to ``own_data`` of the config what the command line says of it."""
+    given = {key: value for key, value in given.items() if value is not None}
+    if given and 'own_data' not in cfg:
+        raise ValueError(f'--images, --val-ids and --test-ids are for a table of your own; {source} is none.')
+    if given:
+        cfg.own_data = dict(cfg.own_data if isinstance(cfg.own_data, dict) else dict(table=cfg.own_data), **given)
 
 
 def _batches(cfg: 'Config') -> list[str]:

@@ -1,6 +1,6 @@
 """A table of one's own as the data of a config, and the numbers of a training that follow from the data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from mmengine.dist import get_world_size
 from mmengine.registry import init_default_scope
 
 from mmtbps.datasets import PersonCaptions
+from mmtbps.datasets.annotation import ImageEntry
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.registry import DATASETS
 
@@ -17,7 +18,7 @@ __all__ = ['apply_own_data', 'derive_numbers', 'disable_validation', 'measures_t
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 1000, 5, 60
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _SPLITS = ('train', 'val', 'test')
-_FEWEST_PERSONS = 20
+_FEWEST_PERSONS, _FEW_PERSONS = 20, 10
 _BATCH = 64
 
 
@@ -34,7 +35,7 @@ def apply_own_data(cfg: Config) -> list[str]:
         cfg: A complete config; without ``own_data`` nothing happens.
 
     Returns:
-        Sentences on what the run lacks.
+        Sentences on what the run lacks, and on a choice of the best epoch by few.
 
     Raises:
         FileNotFoundError: If there is no such table.
@@ -53,8 +54,23 @@ def apply_own_data(cfg: Config) -> list[str]:
         own = next(leaf_configs(cfg[name].dataset))
         kept = {key: own[key] for key in ('pipeline', 'tokenizer', 'test_mode') if key in own}
         cfg[name].dataset = ConfigDict(**files, **kept, split=_SPLITS[_LOADERS.index(name)])
-    there = {entry.split for entry in _dataset(files).read_entries()}
-    return _leave_out(cfg, there, files['ann_file'])
+    entries = list(_dataset(files).read_entries())
+    told = _leave_out(cfg, {entry.split for entry in entries}, files['ann_file'])
+    return [*told, *_choose_by_few(cfg, [entry for entry in entries if entry.split == 'val'])]
+
+
+def _choose_by_few(cfg: Config, val: Sequence[ImageEntry]) -> list[str]:
+    """Let the latest of equally good epochs count, and say if few persons choose it."""
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if checkpoint.get('type') in ('CheckpointHook', 'mmtbps.CheckpointHook') and checkpoint.get('save_best'):
+        checkpoint.setdefault('latest_of_equals', True)
+    persons, sentences = len({entry.person_id for entry in val}), sum(len(entry.captions) for entry in val)
+    if not 0 < persons < _FEW_PERSONS or not checkpoint.get('save_best'):
+        return []
+    return [
+        f'The best epoch is chosen by {sentences} sentences on {persons} persons, a matter of luck: --val-ids N takes '
+        'more persons from the training, and --no-validate keeps the last epoch.'
+    ]
 
 
 def _files(given: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -38,7 +39,8 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
         if others:
             hint += f' It has {", ".join(others)}, which hold weights alone: start a new run from them with load_from.'
         if of_another:
-            hint += f' Its last_checkpoint names a file of another run, from which --resume {named} goes on here.'
+            resume = f'--resume {quote(str(named))}'
+            hint += f' Its last_checkpoint names a file of another run, from which {resume} goes on here.'
         return None, f'{folder} holds no checkpoint to resume from.{hint}'
     if pointer is None or named.name == found.name:
         return found, ''
@@ -48,7 +50,7 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
 def describe_resumption(work_dir: str | os.PathLike) -> str:
     """Say how the run of a folder can be gone on with, for someone who has interrupted it."""
     found, note = find_resumable(work_dir)
-    return note if found is None else f'To go on from {found.name}, add: --resume --work-dir {work_dir}'
+    return note if found is None else f'To go on from {found.name}, add: --resume --work-dir {quote(str(work_dir))}'
 
 
 def _is_another_run(place: Path, folder: Path) -> bool:

@@ -22,6 +22,20 @@ class _NamedFields(BaseDataElement):
         return ''
 
 
+class NamedViews(_NamedFields):
+    """The views of a batch that heads need, by name; each is a :class:`ViewEmbeddings`."""
+
+    def _remedy(self, name: str) -> str:
+        return 'The pipeline of the training set has to add this view (MaskTokens, AddImageView).'
+
+
+class ViewEmbeddings(_NamedFields):
+    """A view of a batch: ``image`` or ``text`` (N, D), and what else :class:`PairEmbeddings` says of views."""
+
+    def _remedy(self, name: str) -> str:
+        return 'The view has neither image nor caption of its own, as after MaskTokens(in_place=True).'
+
+
 class TokenFeatures(_NamedFields):
     """All positions of a tower's output, of N images or captions.
 

@@ -192,7 +192,7 @@ class Searcher:
 
         Args:
             query: A sentence, or several.
-            topk: Number of images. Defaults to None: 10, a screen of results, or all if there are fewer.
+            topk: Number of images; all if there are fewer. Defaults to None: 10, a screen of results.
             rerank: Config of a re-ranker of the registry ``RERANKERS``, or its type alone. Defaults to None: ranking by
                 cosine.
             min_score: Lowest cosine of a result, so that there may be none. Defaults to None: no threshold.
@@ -204,8 +204,7 @@ class Searcher:
 
         Raises:
             TypeError: If a query is not a string.
-            ValueError: If the model knows no word of a sentence, the gallery has fewer than ``topk`` images, or a
-                condition is invalid.
+            ValueError: If the model knows no word of a sentence, or an argument or condition is invalid.
         """
         sentences = [query] if isinstance(query, str) else list(query)
         features = self.encoder.encode_texts(sentences)
@@ -255,10 +254,7 @@ class Searcher:
         """Find the images nearest to features (Q, D) of this gallery's encoder; see :meth:`search`."""
         if not len(self):
             raise ValueError('The gallery is empty; index some images first.')
-        if topk is None:
-            topk = min(_SCREEN, len(self))
-        if positive(topk, 'topk') > len(self):
-            raise ValueError(f'topk is {topk}, but the gallery has {len(self)} images; ask for at most that many.')
+        topk = min(_SCREEN if topk is None else positive(topk, 'topk'), len(self))
         if min_score is not None and not (isinstance(min_score, Real) and min_score == min_score):
             raise ValueError(f'min_score must be a number, got {min_score!r:.80}; cosines are between -1 and 1.')
         row_filter = RowFilter(self.gallery.store, parse_where(where))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmtbps.core.json_text import parse_json
 from mmtbps.core.own_modules import own_modules
 
 __all__ = ['named_configs', 'read_config', 'study_file']
@@ -40,6 +41,7 @@ def _read(text: str) -> Config:
     if '::' in text:
         return Config.fromstring(f'_base_ = {text!r}', '.py')
     if Path(text).is_file():
+        _refuse_table(Path(text))
         return Config.fromfile(text)
     if text in named_configs():
         return Config.fromfile(named_configs()[text])
@@ -48,6 +50,17 @@ def _read(text: str) -> Config:
     near = difflib.get_close_matches(Path(text).stem, named_configs(), 1)
     hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists those that have a name.'
     raise FileNotFoundError(f'There is no config {text}. {hint}')
+
+
+def _refuse_table(file: Path) -> None:
+    """Refuse data of one's own where a config is expected."""
+    try:
+        is_list = file.suffix == '.json' and isinstance(parse_json(file.read_bytes()), list)
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}') from error
+    if is_list or file.suffix in ('.csv', '.jsonl', '.tsv'):
+        kind = ' A table is CSV or JSONL, an object a line.' if file.suffix in ('.json', '.tsv') else ''
+        raise ValueError(f'{file} is no config.{kind} Your own table is trained on by: mmtbps train --data TABLE')
 
 
 def study_file(name: str) -> Path:

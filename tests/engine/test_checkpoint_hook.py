@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def names(folder):
 def test_the_name_in_configs_means_the_safe_hook(tmp_path, monkeypatch):
     runner = build(tmp_path, monkeypatch)
     assert [type(hook) for hook in runner.hooks if 'CheckpointHook' in type(hook).__name__] == [CheckpointHook]
+
+
+@pytest.mark.parametrize(('latest', 'rule', 'best'), [(False, 'greater', 2), (True, 'greater', 4), (True, 'less', 3)])
+def test_the_latest_of_equally_good_epochs_counts_on_request(tmp_path, monkeypatch, latest, rule, best):
+    monkeypatch.setattr(sys.modules[__name__], 'SCORES', [1.0, 3.0, 1.0, 3.0])
+    build(tmp_path, monkeypatch, latest_of_equals=latest, rule=rule).train()
+    assert names(tmp_path) == [f'best_planned_score_epoch_{best}.pth', 'epoch_4.pth']
 
 
 @pytest.mark.parametrize('kept', [1, 2])

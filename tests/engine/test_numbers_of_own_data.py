@@ -62,8 +62,8 @@ def test_splits_of_a_table(persons, splits, given, expected, told, tmp_path):
 def test_any_config_takes_a_table_and_keeps_its_pipelines_and_words(tmp_path):
     cfg = read_config('cm-moco_r50-bigru_1xb128-80e_cuhk-pedes')
     before = [cfg[name].dataset.pipeline for name in ('train_dataloader', 'test_dataloader')]
-    cfg.own_data = write_table(tmp_path, 9, ['train', 'val', 'test'])
-    assert apply_own_data(cfg) == []
+    cfg.own_data = write_table(tmp_path, 30, ['train', 'val', 'test'], images=1)
+    assert apply_own_data(cfg) == []  # ten persons for val are no few
     assert [cfg[name].dataset.pipeline for name in ('train_dataloader', 'test_dataloader')] == before
     assert cfg.train_dataloader.dataset.tokenizer.type == 'WordTokenizer'
     assert [cfg[f'{name}_dataloader'].dataset.get('test_mode', False) for name in ('train', 'test')] == [False, True]

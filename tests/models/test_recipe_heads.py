@@ -171,6 +171,30 @@ def test_the_caption_itself_may_be_the_masked_one():
 # A retriever with all heads
 
 
+def test_a_part_beyond_the_embeddings_is_named():
+    head = MODELS.build(dict(type='TALHead', part=(4, 40)))
+    with pytest.raises(ValueError, match=r'part=\(4, 40\) is beyond the embeddings, which have 20 numbers'):
+        head.loss(make_pairs())
+
+
+def test_views_that_the_pipeline_does_not_add_are_named():
+    batch = recipe_batch(4)
+    model = build()
+    view = batch['inputs']['views'].pop('second')
+    with pytest.raises(AttributeError, match=r"has no 'second', only .* The pipeline of the training set has"):
+        model.loss(**batch)
+    batch['inputs']['views'].update(second=view, masked=dict(labels=batch['inputs']['views']['masked']['labels']))
+    with pytest.raises(AttributeError, match=r"has no 'tokens', .* as after MaskTokens\(in_place=True\)"):
+        model.loss(**batch)
+
+
+def test_an_answer_in_sight_is_refused():
+    heads = dict(recipe_config()['heads'])
+    heads['words'] = dict(heads['words'], caption_is_masked=True)
+    with pytest.raises(ValueError, match=r'the answer would be in sight\. Set MaskTokens\(in_place=True\)'):
+        build(heads=heads).loss(**recipe_batch(4))
+
+
 def test_losses_may_be_called_any_number_of_times_and_in_any_mode():
     model, batch = build(), recipe_batch(8)
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -153,6 +153,9 @@ def test_masked_words_over_a_count_and_without_any():
     mean = F.cross_entropy(logits, labels)
     torch.testing.assert_close(losses.masked_word_loss(logits, labels), mean)
     torch.testing.assert_close(losses.masked_word_loss(logits, labels, 12), mean / 2)
+    half = torch.tensor(0.5)  # of two processes one has a word
+    alone = losses.masked_word_loss(logits[:1], labels[:1], half)
+    torch.testing.assert_close(alone, 2 * F.cross_entropy(logits[:1], labels[:1]))
     nothing = losses.masked_word_loss(logits[:0].requires_grad_(), labels[:0])
     nothing.backward()
     assert nothing == 0

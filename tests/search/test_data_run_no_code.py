@@ -288,6 +288,29 @@ def test_lookup_finds_what_mmengine_finds():
     assert registered(MODELS, 'torch.nn.Linear') is None
 
 
+OWN_REGISTRY = """
+from mmengine.registry import Registry
+from mmtbps import registry
+MODELS = Registry('model', parent=registry.MODELS, scope='boutique', locations=['boutique.heads'])
+"""
+
+
+def test_a_trusted_package_brings_what_its_registry_would_import(tmp_path, monkeypatch):
+    package = tmp_path / 'boutique'
+    package.mkdir()
+    (package / '__init__.py').write_text(OWN_REGISTRY)
+    (package / 'heads.py').write_text('from . import MODELS\n\n@MODELS.register_module()\nclass Seam:\n    pass\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        reader = ConfigReader('index.json', ['boutique'], ['boutique'])
+        assert not MODELS.children['boutique'].module_dict
+        assert reader.find('boutique.Seam', MODELS, 'head').__module__ == 'boutique.heads'
+    finally:
+        MODELS.children.pop('boutique', None)
+        for name in ('boutique', 'boutique.heads'):
+            sys.modules.pop(name, None)
+
+
 CONFIGS = sorted(Path(__file__).parents[2].glob('configs/[!_]*/*.py'))
 
 

@@ -76,7 +76,7 @@ def look(picture):
 
 def caption(result):
     person = result.metadata.get('person_id')
-    told = [] if person is None else [f'person {person}']
+    told = [] if person is None else [f'person_id {person}']
     return '\n'.join([f'{result.rank} · {result.score:.3f}', shorten(Path(result.path).name), *told, folder(result)])
 
 

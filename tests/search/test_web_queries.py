@@ -178,7 +178,7 @@ def test_captions_tell_file_and_metadata(tmp_path):
     (hit,) = Galleries(dict(one=searcher)).ask(Query('a man')).hits
     assert hit.caption.split('\n')[1:] == [
         'longlon…onglong_0815.png',
-        'person _0815',
+        'person_id _0815',
         'a long',
         'b longlon…longlonglonglong',
         'd .',

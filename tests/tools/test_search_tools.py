@@ -261,7 +261,7 @@ def test_extracted_shards_make_the_same_index(run, index, files, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['query', 'INDEX', SENTENCES[0], '--topk', 13], 'topk is 13, but the gallery has 12 images'),
+        (['query', 'INDEX', SENTENCES[0], '--topk', 0], 'topk must be'),
         (['query', 'INDEX', ' '], 'no word'),
         (['query', 'INDEX', 'a man', 'yeti'], "sentence 1 is 'yeti', of which the model knows no word"),
         (['query', 'INDEX'], 'needs a sentence, --csv or --image'),

@@ -80,7 +80,7 @@ def page(browser, server, shots):
 
 
 def people(captions):
-    return [int(re.search(r'^person (\d)$', caption, re.MULTILINE)[1]) for caption in captions]
+    return [int(re.search(r'^person_id (\d)$', caption, re.MULTILINE)[1]) for caption in captions]
 
 
 def test_sentence_then_image(page):
@@ -133,7 +133,7 @@ def test_an_added_image_is_found(page, tmp_path):
     page.type(describe('green', 'blue'))
     page.message('The best 12 of 28 images')
     best = page.captions()[:4]
-    assert sum('person 5' in caption for caption in best) == 3
+    assert sum('person_id 5' in caption for caption in best) == 3
     assert sum('person' not in caption for caption in best) == 1
     page.shoot('found')
 

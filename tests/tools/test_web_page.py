@@ -96,7 +96,7 @@ def test_enter_searches_with_the_sentence_and_with_the_filter(page, answers):
     page.message('The best 12 of 12 images for: a man')
     assert page.captions() == shown(answers.ask(Query('a man')))
     assert re.fullmatch(
-        r'1 · \d\.\d{3}\np\d_t\d+\.png\nperson \d\nfolder cam\d\ncamera cam\d\ntime \d+', page.captions()[0]
+        r'1 · \d\.\d{3}\np\d_t\d+\.png\nperson_id \d\nfolder cam\d\ncamera cam\d\ntime \d+', page.captions()[0]
     )
     page.one('#options button').click()
     where = page.one('#where textarea')
@@ -291,6 +291,7 @@ def test_programs_ask_as_the_documentation_says(address, answers, capsys):
         assert f'| `{parameter["parameter_name"]}` |' in DOCS
     with pytest.raises(Exception, match="'camera' is not a condition; write one such as"):
         client.predict(sentence='a man', where='camera', api_name='/search')
+    assert 'Traceback' not in capsys.readouterr().err
 
 
 def test_a_page_for_reading_has_no_uploads(answers):

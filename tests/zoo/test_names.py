@@ -257,3 +257,17 @@ def test_a_test_of_a_published_model_shows_its_table_alone(nam, tmp_path, capfd,
     out = capfd.readouterr().out
     assert '| t2i' in out
     assert len(out.splitlines()) < 15, out
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('t.csv', 'image,caption,person_id\n', r't\.csv is no config\. Your own table .* --data TABLE'),
+        ('t.json', '[{"image": "a.jpg"}]', r't\.json is no config\. A table is CSV or JSONL'),
+        ('t.json', '{', r't\.json: not valid JSON'),
+    ],
+)
+def test_a_table_is_no_config(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_config(tmp_path / name)

@@ -5,7 +5,7 @@ weak = [
     dict(type='ColorJitter', brightness=0.1, contrast=0.1, saturation=0.1),
     dict(type='Rotate', magnitude_range=(0, 15), magnitude_std='inf', prob=1.0, pad_val=0),
     dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.9, 1.0)),
-    dict(type='RandomGrayscale', prob=0.1, keep_channels=True),
+    dict(type='RandomGrayscale', prob=0.1, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomErasing', erase_prob=0.5, min_area_ratio=0.1, max_area_ratio=0.2, fill_color=(0, 0, 0)),
 ]

@@ -1,5 +1,6 @@
 """Checkpoints as transactions."""
 
+import operator
 import re
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         *args: See :class:`mmengine.hooks.CheckpointHook`.
         max_keep_ckpts: Number of checkpoints that are kept. Defaults to -1: all.
         save_begin: Epochs or iterations before the first checkpoint. Defaults to 0.
+        latest_of_equals: Whether an epoch that is as good as the best one takes its place. A val set of a few persons
+            soon knows no better score, and the first epoch to reach it has learnt least. Defaults to False, as in
+            MMEngine and the public codes.
         backend_args: Backend of the files. Defaults to None: local ones, written atomically. Another backend has to
             care for that itself.
         **kwargs: See :class:`mmengine.hooks.CheckpointHook`.
@@ -71,9 +75,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         *args: Any,
         max_keep_ckpts: int = -1,
         save_begin: int = 0,
+        latest_of_equals: bool = False,
         backend_args: dict | None = None,
         **kwargs: Any,
     ) -> None:
+        if latest_of_equals:
+            self.rule_map = dict(greater=operator.ge, less=operator.le)
         kwargs.update(max_keep_ckpts=max_keep_ckpts, save_begin=save_begin)
         super().__init__(interval, *args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
 

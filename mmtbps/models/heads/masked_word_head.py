@@ -97,8 +97,18 @@ class MaskedWordHead(BaseHead):
         nn.init.normal_(self.mlm_head.fc.weight, std=outer)
 
     def compute_losses(self, pairs: PairEmbeddings) -> dict[str, Tensor]:
-        """Return ``loss``."""
+        """Return ``loss``.
+
+        Raises:
+            ValueError: If the caption itself is to be masked and is not.
+        """
         view = getattr(pairs.views, self.view)
+        if self.caption_is_masked and 'text' in view:
+            raise ValueError(
+                f'MaskedWordHead: caption_is_masked=True reads the caption itself, and the view {self.view!r} has '
+                'masked words of its own: the answer would be in sight. Set MaskTokens(in_place=True), or leave '
+                'caption_is_masked out.'
+            )
         text = pairs.tokens.text if self.caption_is_masked else view.tokens
         words = self.encode(text, pairs.tokens.image)
         # Whichever is padded further: what is behind a caption is not predicted.

@@ -43,7 +43,7 @@ class TALHead(PairwiseHead):
         self, tau: float = 0.015, margin: float = 0.1, part: Sequence[int] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if part is not None and not (len(part) == 2 and part[0] < part[1]):
+        if part is not None and not (len(part) == 2 and 0 <= part[0] < part[1]):
             raise ValueError(f'TALHead: part must be the first number and the one behind the last, got {part}')
         self.settings = (tau, margin)
         self.part = slice(None) if part is None else slice(*part)
@@ -59,5 +59,14 @@ class TALHead(PairwiseHead):
         return {'loss': rows.sum() * (dist.get_world_size() if self.local_loss else 1)}
 
     def compare(self, queries: Tensor, candidates: Tensor, *ids: Tensor, reduction: str = 'mean') -> Tensor:
-        """Compute one direction."""
+        """Compute one direction.
+
+        Raises:
+            ValueError: If the embeddings are shorter than ``part``.
+        """
+        if (self.part.stop or 0) > queries.shape[1]:
+            raise ValueError(
+                f'TALHead: part=({self.part.start}, {self.part.stop}) is beyond the embeddings, which have '
+                f'{queries.shape[1]} numbers. Set it to the part that the neck gives.'
+            )
         return tal_rows(queries[:, self.part], candidates[:, self.part], *ids, *self.settings, reduction=reduction)

@@ -16,7 +16,7 @@ from mmtbps.core.precision import promote
 from mmtbps.registry import MODELS
 
 from ..heads import BaseHead
-from ..structures import PairEmbeddings, TokenFeatures
+from ..structures import NamedViews, PairEmbeddings, TokenFeatures, ViewEmbeddings
 from .chunks import in_chunks, refuse_batch_norm
 from .self_teacher import SelfTeacher
 
@@ -216,19 +216,17 @@ class DualStreamRetriever(BaseModel):
             )
         views = {name: view for name, view in (inputs.get('views') or {}).items() if self._wants_view(name)}
         if views:
-            pairs.views = BaseDataElement(
-                **{name: self._embed_view(view, f'views.{name}') for name, view in views.items()}
-            )
+            pairs.views = NamedViews(**{name: self._embed_view(view, f'views.{name}') for name, view in views.items()})
         return pairs
 
     def _wants_view(self, name: str) -> bool:
         """Whether a head names the view, or all of them; others would be embedded for nothing."""
         return any(need == 'views' or f'{need}.'.startswith(f'views.{name}.') for need in self._wanted)
 
-    def _embed_view(self, view: Mapping[str, Any], path: str) -> BaseDataElement:
+    def _embed_view(self, view: Mapping[str, Any], path: str) -> ViewEmbeddings:
         """Embed the image or the caption of a view; what else it has is handed on."""
         inputs = ('images', 'tokens', 'lengths')
-        result = BaseDataElement(**{name: value for name, value in view.items() if name not in inputs})
+        result = ViewEmbeddings(**{name: value for name, value in view.items() if name not in inputs})
         request = self._request(f'{path}.tokens')
         given: tuple[Any, ...]
         encode: Callable[..., Tensor]

@@ -151,7 +151,7 @@ class Asker:
         """
         answer = self.galleries.ask(Query(sentence, gallery, images, where, least_score, rerank))
         if answer.failed:
-            raise gr.Error(answer.message)
+            raise gr.Error(answer.message, print_exception=False)
         return dict(message=answer.message, results=[_describe(result) for result in answer.results])
 
 

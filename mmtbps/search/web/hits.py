@@ -74,9 +74,8 @@ def _facts(metadata: Mapping[str, Any]) -> list[str]:
     told = {name: written(value) for name, value in metadata.items() if comparable(value)}
     if told.get('folder') == '.':
         del told['folder']
-    person = [f'person {shorten(told.pop("person_id"))}'] if 'person_id' in told else []
-    lines = [*person, *(f'{shorten(name)} {shorten(value)}' for name, value in told.items())]
-    return lines[:_MOST_FIELDS]
+    names = sorted(told, key=lambda name: name != 'person_id')
+    return [f'{shorten(name)} {shorten(told[name])}' for name in names][:_MOST_FIELDS]
 
 
 def shorten(text: str, longest: int = _LONGEST_LINE) -> str:
