@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from .arguments import CfgOptions, Launcher, LocalRank, Switch, set_local_rank
+from .metrics_file import require_metrics_file, write_metrics
 from .settings import override
 
 __all__ = ['test']
-
-_FORMATS = ('.json', '.yaml', '.yml', '.pkl')
 
 
 def test(
@@ -51,7 +50,6 @@ def test(
     """
     import tempfile
 
-    from mmengine import fileio
     from mmengine.dist import is_main_process
 
     from mmtbps.apis import runs
@@ -61,8 +59,7 @@ def test(
     from mmtbps.visualization import draw_ranked_lists
     from mmtbps.zoo import read_config
 
-    if out and Path(out).suffix not in _FORMATS:
-        raise ValueError(f'--out must end in one of {", ".join(_FORMATS)}, got {out}.')
+    require_metrics_file(out)
     if show_queries < 1:
         raise ValueError(f'--show-queries must be at least 1, got {show_queries}.')
     set_local_rank(local_rank)
@@ -83,7 +80,7 @@ def test(
         if not is_main_process():
             return
         if out:
-            fileio.dump(metrics, out)
+            write_metrics(metrics, out)
         if report:
             write_report(load_features(str(features)), report, **ranking)
         if show_dir:

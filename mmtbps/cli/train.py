@@ -1,10 +1,12 @@
 """``mmtbps train``: train a retriever, then test its best epoch."""
 
+import errno
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
 
 from .arguments import OWN, CfgOptions, Launcher, LocalRank, Switch, Words, config_of, set_local_rank
+from .metrics_file import require_metrics_file, write_metrics
 from .settings import override
 
 __all__ = ['train']
@@ -53,13 +55,13 @@ def train(
         verbose: Show the whole log on the terminal, which otherwise has a few lines an epoch.
     """
     from mmengine.dist import is_main_process
-    from mmengine.fileio import dump
 
     from mmtbps.apis import runs
     from mmtbps.apis.options import apply_train_options
-    from mmtbps.core.commands import hidden_error
+    from mmtbps.core.commands import hidden_error, paragraph_of
     from mmtbps.engine.resuming import describe_resumption
 
+    require_metrics_file(out)
     if len(resume or []) > 1:
         raise ValueError(f'--resume takes one checkpoint, got {" ".join(resume or [])}.')
     set_local_rank(local_rank)
@@ -79,11 +81,26 @@ def train(
         if isinstance(hidden_error(error), KeyboardInterrupt):
             raise KeyboardInterrupt(describe_resumption(cfg.work_dir)) from error
         raise
+    except (OSError, RuntimeError) as error:
+        if reason := _what_stopped(error):
+            told = f'{paragraph_of(error).rstrip(".")}. {reason} {describe_resumption(cfg.work_dir)}'
+            raise RuntimeError(told) from error
+        raise
     if not is_main_process():
         return
     if out:
-        dump(metrics, out)
+        write_metrics(metrics, out)
     print(f'Search with it: mmtbps search index FOLDER --model {quote(cfg.work_dir)} --out gallery')
+
+
+def _what_stopped(error: BaseException) -> str:
+    """What to do about a machine that ran out of something, before the training goes on; empty if it did not."""
+    causes = (error, error.__cause__, error.__context__)
+    if any(getattr(cause, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) for cause in causes):
+        return 'Free space on that disk.'
+    if 'DataLoader worker' in str(error) and 'killed' in str(error):
+        return 'The system kills a worker that takes too much memory: set a smaller train_dataloader.num_workers.'
+    return ''
 
 
 def _config(config: str | None, data: str | None) -> str:

@@ -1,14 +1,14 @@
 """Writing of converted checkpoints: whole, with their configs, and over nothing that is somebody else's."""
 
+import errno
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmtbps.core.files import written_atomically
+from mmtbps.core.files import write_atomically, written_atomically
 
 __all__ = ['CONFIG_HEAD', 'require_place', 'write_checkpoint', 'write_pair']
 
@@ -48,9 +48,9 @@ def write_pair(target: Path, content: dict[str, Any], config: Path, text: str) -
     Raises:
         OSError: If they cannot be written.
     """
-    with _told(target), written_atomically(config) as config_file, written_atomically(target) as file:
-        config_file.write_text(text, encoding='utf-8')
+    with written_atomically(target) as file:
         _save(file, content)
+        write_atomically(config, text.encode())
 
 
 def write_checkpoint(target: Path, content: dict[str, Any]) -> None:
@@ -59,20 +59,8 @@ def write_checkpoint(target: Path, content: dict[str, Any]) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    with _told(target), written_atomically(target) as file:
+    with written_atomically(target) as file:
         _save(file, content)
-
-
-@contextmanager
-def _told(target: Path) -> Iterator[None]:
-    """Tell in a sentence what an operating system tells in a number."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
-        reason = getattr(error, 'strerror', None) or str(error).partition('. ')[0]
-        raise OSError(
-            f'{target} cannot be written: {reason}. Name a file in a folder that you may write to and that has room.'
-        ) from error
 
 
 def _is_ours(config: Path) -> bool:
@@ -82,4 +70,7 @@ def _is_ours(config: Path) -> bool:
 
 def _save(file: Path, content: dict[str, Any]) -> None:
     with open(file, 'wb') as stream:  # a path would become part of the content
-        torch.save(content, stream)
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # torch's on a full disk
+            raise OSError(errno.EIO, str(error).partition('. ')[0]) from error

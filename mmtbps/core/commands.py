@@ -1,6 +1,7 @@
 """What all commands have in common: a mistake of the user prints one paragraph."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -57,6 +58,7 @@ def _quiet_surroundings(tool: str) -> None:
     step on busy cores several times slower. OpenMP reads this when torch is loaded, which tools do later.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for pages of tracebacks
     if not sys.warnoptions:
         for kind in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter('ignore', kind)

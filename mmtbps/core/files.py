@@ -28,8 +28,32 @@ def written_atomically(path: str | os.PathLike) -> Iterator[Path]:
 
     The content is on the disk when the name is changed, and the name when this returns. What a kill leaves behind is
     removed by :func:`remove_leftovers`.
+
+    Raises:
+        OSError: If the file cannot be written: the disk is full, the folder cannot be written to, the path is a folder.
     """
     path = Path(path)
+    with _told(path), _beside(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file that was to be written, instead of the one beside it or none."""
+    try:
+        yield
+    except OSError as error:
+        told = str(error.filename or _UNFINISHED)
+        if error.errno is None or not (told.endswith(_UNFINISHED) or Path(told) in path.parents):
+            raise  # of another file, or told already
+        raise type(error)(
+            f'{path} cannot be written: {error.strerror}. Name a file in a folder that you may write to and that has '
+            'room.'
+        ) from error
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=_UNFINISHED, dir=path.parent)
     os.close(descriptor)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -54,28 +55,32 @@ class Kill(Hook):
             raise KeyboardInterrupt
 
 
-def run(work_dir, resume=None, kill=None, interval=4, counts=1, by_epoch=False):
-    runner = Runner(
+def run(work_dir, resume=None, kill=None, interval=4, counts=1, by_epoch=False, **change):
+    settings = dict(
         model=dict(type='mmtbps.Dropping'),
         work_dir=str(work_dir),
         train_dataloader=dict(batch_size=BATCH, dataset=Items(), sampler=dict(type='DefaultSampler', shuffle=True)),
-        train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
-        optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01), accumulative_counts=counts),
+        train_cfg=dict(by_epoch=True, max_epochs=change.get('epochs', EPOCHS)),
+        optim_wrapper=dict(
+            optimizer=dict(type=change.get('optimizer', 'Adam'), lr=change.get('lr', 0.01)), accumulative_counts=counts
+        ),
         param_scheduler=[
             dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=9),
-            dict(type='MultiStepLR', milestones=[1, 2], gamma=0.1),
+            dict(type='MultiStepLR', milestones=[1, change.get('milestone', 2)], gamma=0.1),
         ],
         default_hooks=dict(
             checkpoint=dict(type='mmtbps.CheckpointHook', interval=interval, by_epoch=by_epoch, max_keep_ckpts=9),
             exact_resume=dict(type='mmtbps.ExactResumeHook'),
         ),
         custom_hooks=[SeedEpoch()],
-        randomness=dict(seed=0),
+        randomness=dict(seed=change.get('seed', 0)),
         load_from=None if resume is None else str(resume),
         resume=resume is not None,
         experiment_name=os.urandom(6).hex(),
         default_scope='mmtbps',
     )
+    told = Config({key: settings[key] for key in ('optim_wrapper', 'param_scheduler', 'randomness')})
+    runner = Runner(**settings, cfg=told)
     watch = Kill(kill)
     runner.register_hook(watch)
     try:
@@ -115,16 +120,35 @@ def test_the_end_of_an_epoch_and_of_the_run(tmp_path):
     assert (seen, again.iter) == (0, 18)
 
 
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        (dict(lr=0.5), r'optim_wrapper\.optimizer\.lr is 0\.5 \(was 0\.01\)\. Its state'),
+        (dict(optimizer='SGD'), r'optim_wrapper\.optimizer\.type is "SGD" \(was "Adam"\)'),
+        (dict(seed=7), r'randomness\.seed is 7 \(was 0\)'),
+        (dict(counts=3), r'accumulative_counts is 3 \(was 1\)'),
+        (dict(milestone=3), r'param_scheduler\.1\.milestones\.1 is 3 \(was 2\)'),
+    ],
+)
+def test_settings_over_which_the_state_would_prevail_are_refused(tmp_path, change, told):
+    run(tmp_path, interval=1, by_epoch=True, kill=8)
+    with pytest.raises(ValueError, match=told):
+        run(tmp_path, resume=tmp_path / 'epoch_1.pth', **change)
+    _, seen = run(tmp_path, resume=tmp_path / 'epoch_1.pth', epochs=4)  # longer is no other run
+    assert seen == 18
+
+
 def test_pending_gradients_are_refused(tmp_path):
     run(tmp_path, interval=1, by_epoch=True, counts=4, kill=8)
     with pytest.raises(ValueError, match=r'iteration 6 was written between two steps .* every 4 iterations'):
         run(tmp_path, counts=4, resume=tmp_path / 'epoch_1.pth')
-    _, seen = run(tmp_path, interval=1, by_epoch=True, counts=3, resume=tmp_path / 'epoch_1.pth')
+    run(tmp_path / 'even', interval=1, by_epoch=True, counts=3, kill=8)
+    _, seen = run(tmp_path / 'even', interval=1, by_epoch=True, counts=3, resume=tmp_path / 'even/epoch_1.pth')
     assert seen == 12
 
 
 def test_another_number_of_iterations_an_epoch_is_refused(tmp_path, monkeypatch):
     run(tmp_path, interval=1, by_epoch=True)
-    monkeypatch.setattr('test_exact_resume_hook.BATCH', 4)
+    monkeypatch.setattr('test_exact_resume_hook.ITEMS', 6)
     with pytest.raises(ValueError, match=r'iteration 12 in epoch 3, which with 3 iterations an epoch is no place'):
         run(tmp_path, resume=tmp_path / 'epoch_2.pth')

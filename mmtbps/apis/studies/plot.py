@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmtbps.core.files import written_atomically
 from mmtbps.visualization import draw_text
 
 from .definition import Study
@@ -40,5 +41,5 @@ def draw_study(study: Study, summaries: Sequence[Summary], out_file: str | Path)
         panel.tick_params(labelsize=8)
     axes[0].set_yticks(range(len(summaries)), [summary.variant.label for summary in summaries])
     axes[0].set_ylim(len(summaries) - 0.5, -0.5)
-    Path(out_file).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out_file)
+    with written_atomically(out_file) as file:
+        figure.savefig(file, format=Path(out_file).suffix.lstrip('.') or 'png')

@@ -13,9 +13,11 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmtbps.core.terminal import tell
 from mmtbps.registry import HOOKS
 
+from ..run_settings import changed_settings, settings_of
+
 __all__ = ['ExactResumeHook']
 
-_KEY = 'random_state'
+_KEY, _SETTINGS = 'random_state', 'settings'
 
 
 class _Rest:
@@ -43,7 +45,9 @@ class ExactResumeHook(Hook):
     after its end. Here the batches that were trained on are passed over, and torch's generators, from which dropout
     draws, go on from their state in the checkpoint. Gradients that are accumulated over several iterations are not
     part of a checkpoint: one that was written between two steps is refused. So is the middle of an epoch over several
-    processes, of which a checkpoint knows the generators of the first alone.
+    processes, of which a checkpoint knows the generators of the first alone; and so is another optimizer, schedule,
+    seed, batch size or sampler than the checkpoint's run had, since the state that is loaded would silently prevail
+    over some of them, and the run be neither the old nor a new one.
     """
 
     # After EpochSeedHook, which seeds the generators at the start of an epoch.
@@ -54,13 +58,26 @@ class ExactResumeHook(Hook):
         self._skipped = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the state of torch's generators of the main process."""
+        """Add the state of torch's generators of the main process, and the settings that are to stay."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         checkpoint[_KEY] = dict(cpu=torch.get_rng_state(), cuda=cuda)
+        checkpoint[_SETTINGS] = settings_of(runner.cfg)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the state, if it is to go on from."""
+        """Keep the state, if it is to go on from.
+
+        Raises:
+            ValueError: If settings that the state holds too were changed.
+        """
         self._random_state = checkpoint.get(_KEY) if runner._resume else None
+        if not runner._resume or _SETTINGS not in checkpoint:
+            return
+        if changed := changed_settings(checkpoint[_SETTINGS], settings_of(runner.cfg)):
+            raise ValueError(
+                f'The run that is to go on had other settings: {"; ".join(changed)}. Its state would prevail over some '
+                'of them. Resume with the settings that it had, or start a new run from its weights: '
+                'load_from=CHECKPOINT without resume.'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Find out where in an epoch the run goes on.
