@@ -10,12 +10,13 @@ def annotate(images: str, /, *, out: str, pattern: str | None = None) -> None:
 
     For example:
 
-        mmtbps annotate crops --out captions.csv --pattern "(?P<person_id>\d+)_"
+        mmtbps annotate crops --out captions.csv --pattern "(?P<person_id>\d+)_[^/]*$"
 
     Args:
         images: Folder of images.
         out: The table to write (.csv).
-        pattern: Columns from paths: a regular expression such as `(?P<person_id>\d+)_`.
+        pattern: Columns from paths: a regular expression that is searched for in them, such as
+            `(?P<person_id>\d+)_[^/]*$` for the name of the file.
     """
     from mmtbps.core.text import one_line, printable
     from mmtbps.search.annotation_table import write_annotation_table
@@ -24,9 +25,10 @@ def annotate(images: str, /, *, out: str, pattern: str | None = None) -> None:
     for remark in table.remarks:
         print(one_line(remark), file=sys.stderr)
     name = printable(out)
+    of = f' of {table.persons} {"person" if table.persons == 1 else "persons"}' if table.persons else ''
     print(
-        f'{name}: {table.rows} images. Fill in the column caption, and person_id where it is empty, the same for all '
-        'images of'
+        f'{name}: {table.rows} images{of}. Fill in the column caption, and person_id where it is empty, the same for '
+        'all images of'
     )
     print('one person; then:')
     print(f'  mmtbps train --data {name}' + (f' --images {printable(table.folder)}' if table.folder else ''))

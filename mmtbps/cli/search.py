@@ -171,7 +171,9 @@ def query(
     options: dict[str, Any] = dict(topk=topk, rerank=rerank, min_score=min_score, where=where)
     files = _Files(out, show, archive)
     if image:
-        _report([(image, searcher.search_by_image(image, **options))], [QueryNotes({})], json, files)
+        found = [(image, searcher.search_by_image(image, **options))]
+        _tell_empty_filter(searcher, found, where)
+        _report(found, [QueryNotes({})], json, files)
         return
     for batch in _typed(template) if typed else [asked]:
         try:
@@ -208,7 +210,18 @@ def _answer(searcher: 'Searcher', asked: list[str], options: dict[str, Any], jso
     notes = [note_on(searcher.encoder, sentence) for sentence in asked]
     for line in join_notes(notes).lines:
         print(printable(line), file=sys.stderr)
+    _tell_empty_filter(searcher, answers, options['where'])
     _report(answers, notes, json, files)
+
+
+def _tell_empty_filter(searcher: 'Searcher', answers: list[tuple[str, Any]], where: list[str] | None) -> None:
+    """Say that it is the conditions which leave no image."""
+    from mmtbps.core.text import one_line
+    from mmtbps.search import RowFilter, parse_where
+
+    found = any(results for _, results in answers)
+    if where and not found and not RowFilter(searcher.gallery.store, parse_where(where)).count:
+        print(one_line(f'No image of the gallery meets: {", ".join(where)}'), file=sys.stderr)
 
 
 def _report(answers: list[tuple[str, Any]], notes: list['QueryNotes'], json: bool, files: _Files) -> None:

@@ -67,7 +67,9 @@ def train(
     set_local_rank(local_rank)
     cfg = config_of(_config(config, data), None)
     if data is not None:
-        cfg.own_data = dict(table=data, images=images, num_val_ids=val_ids, num_test_ids=test_ids)
+        kept = cfg.own_data if isinstance(cfg.get('own_data'), dict) else {}  # such as names of columns
+        given = dict(images=images, num_val_ids=val_ids, num_test_ids=test_ids)
+        cfg.own_data = dict(kept, table=data, **{key: value for key, value in given.items() if value is not None})
     override(cfg, cfg_options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(data or str(config)).stem)
     cfg.launcher = launcher

@@ -217,24 +217,25 @@ class TBPSDataset(BaseDataset):
         finally:
             self._rejected = None
 
-    def reject(self, message: str, cause: Exception | None = None) -> None:
+    def reject(self, message: str, cause: Exception | None = None, with_help: bool = True) -> None:
         """Report an invalid part of the annotation: raise an error, or add a message during :meth:`check_entries`.
 
         Args:
             message: The place in the file and the error.
             cause: The exception that found it. Defaults to None.
+            with_help: Whether the expected format is part of the error. Defaults to True.
 
         Raises:
             ValueError: Unless :meth:`check_entries` is running.
         """
-        error = self.annotation_error(message)
+        error = self.annotation_error(message, with_help)
         if self._rejected is None:
             raise error from cause
         self._rejected.append(str(error))
 
-    def annotation_error(self, message: str) -> ValueError:
-        """Create an error about the annotation that names the file and its expected format."""
-        return ValueError(' '.join([f'{self.ann_file}: {message}.', self.annotation_help]).strip())
+    def annotation_error(self, message: str, with_help: bool = True) -> ValueError:
+        """Create an error about the annotation that names the file and, unless it is beside the point, its format."""
+        return ValueError(f'{self.ann_file}: {message}. {self.annotation_help if with_help else ""}'.strip())
 
     def load_data_list(self) -> list[dict]:
         """Read the split and create its items; a training set also fits its tokenizer."""

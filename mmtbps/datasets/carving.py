@@ -35,7 +35,7 @@ def carve_splits(entries: Sequence[ImageEntry], num_val_ids: int = 0, num_test_i
             what = 'validation' if split == 'val' else 'test'
             raise ValueError(
                 f'{number} {what} identities cannot be taken from {len(train_ids) - len(moved)} training identities; '
-                f'choose a smaller num_{split}_ids'
+                f'choose a smaller num_{split}_ids (--{split}-ids)'
             )
         moved |= {next(by_digest): split for _ in range(number)}
     return [

@@ -1,5 +1,6 @@
 """Data sets of users."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -68,7 +69,8 @@ class PersonCaptions(TBPSDataset):
             self.keys['split'] = split_key
         self.annotation_help = (
             f'Every row needs {", ".join(map(repr, self.keys.values()))}; other names are given by image_key, '
-            'caption_key, person_key and split_key (None: the whole file is one split).'
+            'caption_key, person_key and split_key (None: the whole file is one split); in a shell by --cfg-options '
+            'own_data.image_key=NAME.'
         )
         super().__init__(ann_file=ann_file, **kwargs)
 
@@ -79,9 +81,24 @@ class PersonCaptions(TBPSDataset):
             'line 2' (counted from 1, as editors do) and the record there.
         """
         text = read_text(self.ann_file)
-        if self.ann_file.endswith('.csv'):
-            return csv_records(text, self._check_header, self.reject)
-        return jsonl_records(text, self.reject)
+        is_csv = self.ann_file.endswith('.csv')
+        rows = csv_records(text, self._check_header, self.reject) if is_csv else jsonl_records(text, self.reject)
+        return self._begun(rows)
+
+    def _begun(self, rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+        """Leave out rows that nobody has filled in yet: neither a caption nor a person."""
+        empty = 0
+        for where, record in rows:
+            if isinstance(record, dict) and all(_blank(record, self.keys[key]) for key in ('captions', 'person_id')):
+                empty += 1
+            else:
+                yield where, record
+        if empty:
+            warnings.warn(
+                f'{self.ann_file}: {empty} rows have neither {self.keys["captions"]!r} nor {self.keys["person_id"]!r} '
+                'and are left out.',
+                stacklevel=2,
+            )
 
     @property
     def has_all_splits(self) -> bool:
@@ -116,7 +133,7 @@ class PersonCaptions(TBPSDataset):
         try:
             return carve_splits(read, self.num_val_ids, self.num_test_ids)
         except ValueError as error:
-            self.reject(str(error), error)
+            self.reject(str(error), error, with_help=False)
             return read
 
     def _check_header(self, columns: list[str]) -> None:
@@ -125,3 +142,7 @@ class PersonCaptions(TBPSDataset):
             raise self.annotation_error(
                 f'line 1: the header must name {", ".join(map(repr, absent))} once, but {found_columns(columns)}'
             )
+
+
+def _blank(record: dict, key: str) -> bool:
+    return record.get(key) in (None, '', []) or (isinstance(record[key], str) and not record[key].strip())

@@ -24,11 +24,13 @@ class AnnotationTable(NamedTuple):
         folder: The folder that the paths in the table are relative to; None for the table's own, if the images are
             below it.
         remarks: What whoever fills it in should know, a line each.
+        persons: Number of persons that the pattern finds.
     """
 
     rows: int
     folder: str | None
     remarks: list[str]
+    persons: int = 0
 
 
 def write_annotation_table(images: str | Path, out: str | Path, pattern: str | None = None) -> AnnotationTable:
@@ -61,7 +63,8 @@ def write_annotation_table(images: str | Path, out: str | Path, pattern: str | N
     paths = [os.path.relpath(image.path, folder) for image in listed.images]
     _require_utf8(paths)
     write_atomically(out, _format(paths, [image.metadata for image in listed.images]).encode())
-    return AnnotationTable(len(paths), None if folder == beside else os.path.relpath(folder), remarks)
+    persons = {image.metadata['person_id'] for image in listed.images if 'person_id' in image.metadata}
+    return AnnotationTable(len(paths), None if folder == beside else os.path.relpath(folder), remarks, len(persons))
 
 
 def _require_utf8(paths: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ _PART = re.compile(r'(?:"[^"]*"|[^,])+')
 _PLAIN_NAME = re.compile(r'\w+(?:[.-]+\w+)*')
 _NAME = rf'{_PLAIN_NAME.pattern}|"(?:[^"]|"")*"'
 _QUOTED = re.compile(rf'(\s*(?:{_NAME})\s*(?:==|!=|<=|>=|=|<|>)\s?)"([^"]*)"')
+_FURTHER = re.compile(r',\s*([\w.-]+|"[^"]*")\s*(=|!=|<|>)=?\s')
 _TEXT = re.compile(rf'^\s*({_NAME})\s*(==|!=|<=|>=|=|<|>)\s?(.*\S.*)$', re.DOTALL)
 
 
@@ -248,4 +249,7 @@ def _parse(text: str) -> Condition:
         raise ValueError(
             f'The condition {text!r:.80}: {wrong} is no comparison, {hint} Values that begin so need a blank in front.'
         )
+    if _FURTHER.search(value):
+        first, second = split_where(text)[:2]
+        raise ValueError(f'{text!r:.80} is more than one condition; give each by itself: {first!r} {second!r}.')
     return Condition(name, '=' if sign == '==' else sign, number_or_text(value))

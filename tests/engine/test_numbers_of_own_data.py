@@ -169,3 +169,29 @@ def test_a_run_without_validation_takes_a_table_too(tmp_path):
     cfg = Config(dict(train_dataloader=None, own_data=write_table(tmp_path, 3, ['train'])))
     with pytest.raises(ValueError, match='own_data needs a config with a train_dataloader'):
         apply_own_data(cfg)
+
+
+def test_rows_that_nobody_has_filled_in_are_left_out(tmp_path):
+    table = write_table(tmp_path, 4)
+    with open(table, 'a', newline='') as file:
+        csv.writer(file).writerows([['00_0.jpg', ' ', ''], ['00_1.jpg', '', '']])
+    cfg = read_config('own-data_tiny')
+    cfg.own_data = table
+    with pytest.warns(UserWarning, match="2 rows have neither 'caption' nor 'person_id' and are left out"):
+        apply_own_data(cfg)
+    assert sizes(cfg)['train'] == 4
+
+
+def test_too_many_persons_for_val_and_test_are_told_without_the_format(tmp_path):
+    cfg = read_config('own-data_tiny')
+    cfg.own_data = dict(table=write_table(tmp_path, 8), num_val_ids=4, num_test_ids=4)
+    with pytest.raises(ValueError, match=r'choose a smaller num_val_ids \(--val-ids\)\.$'):
+        apply_own_data(cfg)
+
+
+def test_names_of_columns_are_told_as_they_are_given_in_a_shell(tmp_path):
+    (tmp_path / 't.csv').write_text('file,text,person_id\n1.jpg,a man,1\n')
+    cfg = read_config('own-data_tiny')
+    cfg.own_data = str(tmp_path / 't.csv')
+    with pytest.raises(ValueError, match=r'in a shell by --cfg-options own_data\.image_key=NAME'):
+        apply_own_data(cfg)

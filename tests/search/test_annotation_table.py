@@ -40,7 +40,7 @@ def test_a_pattern_that_meets_no_path_writes_nothing(crops, tmp_path, capsys):
     told = capsys.readouterr()
     assert f'finds nothing in the paths of 8 images, such as {crops}/cam0/p0_t0.png' in told.err
     assert 'txt' in told.err
-    assert '12 images. Fill in the column caption' in told.out
+    assert '12 images of 4 persons. Fill in the column caption' in told.out
     assert sum(row['person_id'] == '' for row in rows(table)) == 8
 
 

@@ -78,7 +78,7 @@ def test_names_that_are_no_utf8_are_shown(searcher, tmp_path, picture):
     searcher.index([path], metadata=MetadataSource(pattern='(?P<person_id>[^/]+)[.]png'), num_workers=0, progress=False)
     (told,) = [Galleries(dict(one=searcher)).by_image('one', str(path), 1, None)]
     assert told.message.endswith('like \\xcd.png')
-    assert told.hits[0].caption == '1 · 1.000\n\\xcd.png\nperson \\xcd\nfolder \\xd0\\xd0'
+    assert told.hits[0].caption == '1 · 1.000\n\\xcd.png\nperson_id \\xcd\nfolder \\xd0\\xd0'
     with pytest.raises(ValueError, match=r'The path .*xd0.xd0/g is no UTF-8; features can only be kept in a folder'):
         Searcher.load(tmp_path / 'index', encoder=PixelEncoder()).save(odd / 'g')
     shutil.copytree(tmp_path / 'index', odd / 'g')

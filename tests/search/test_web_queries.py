@@ -6,10 +6,10 @@ import pytest
 from odd_images import claim_size
 from tiny_search import PixelEncoder
 
-from mmtbps.search import MetadataSource, Searcher
+from mmtbps.search import MetadataSource, Searcher, SearchResult
 from mmtbps.search.filters import split_where
 from mmtbps.search.web import Galleries, Query, UploadLimits
-from mmtbps.search.web.hits import shorten, show_path
+from mmtbps.search.web.hits import make_hit, shorten, show_path
 
 HOSTILE = '"><script>alert(1)</script>&sentence=x#?%00 ' + 'ü🙂'
 
@@ -183,6 +183,29 @@ def test_captions_tell_file_and_metadata(tmp_path):
         'b longlon…longlonglonglong',
         'd .',
     ]
+
+
+def test_a_place_of_the_machine_is_not_shown(tmp_path):
+    result = SearchResult(1, str(tmp_path / 'a.png'), 0.5, 0.5, dict(source=str(tmp_path / 'street.mp4'), time=3))
+    hit = make_hit(result)
+    assert dict(hit.result.metadata) == dict(source='street.mp4', time=3)
+    assert str(tmp_path) not in hit.caption
+
+
+@pytest.mark.parametrize('port', [0, -1, 99999])
+def test_a_port_that_is_none(port):
+    server = pytest.importorskip('mmtbps.search.web.server')
+    with (
+        pytest.raises(ValueError, match=f'port must be between 1 and 65535, got {port}'),
+        server._told_of_port('x', port),
+    ):
+        pass
+
+
+def test_a_port_that_is_taken():
+    server = pytest.importorskip('mmtbps.search.web.server')
+    with pytest.raises(OSError, match=r'Port 7917 of x is in use\. Name another one'), server._told_of_port('x', 7917):
+        raise OSError('Cannot find empty port in range: 7917-7917.')
 
 
 def test_names_are_shortened_in_the_middle():

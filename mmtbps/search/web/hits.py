@@ -1,7 +1,8 @@
 """What the page shows of an image: its pixels, and what is known of it."""
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,18 @@ class Answer:
 
 
 def make_hit(result: SearchResult) -> Hit:
-    """Show a result: rank and score, the file's name, and metadata, a line each."""
+    """Show a result: rank and score, the file's name, and metadata, a line each.
+
+    Visitors learn no place of this machine: of a path among the metadata, such as the video that a crop is from, they
+    see the name.
+    """
+    result = replace(result, metadata={name: _without_place(value) for name, value in result.metadata.items()})
     lines = [f'{result.rank} · {result.score:.3f}', shorten(Path(result.path).name), *_facts(result.metadata)]
     return Hit(result.path, show_picture(result.path), '\n'.join(lines), result)
+
+
+def _without_place(value: Any) -> Any:
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
 def _facts(metadata: Mapping[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ def serve(
 
     Raises:
         ImportError: If Gradio is not installed.
-        ValueError: If ``root_path`` is neither a path nor an address.
+        ValueError: If ``root_path`` is neither a path nor an address, or ``port`` is none.
         OSError: If the port is in use.
     """
     stopped = threading.Event()
@@ -55,9 +55,10 @@ def serve(
         page = build_page(galleries, examples)
         options = launch_options(galleries.limits)
         try:
-            _, url, _ = page.launch(
-                server_name=host, server_port=port, root_path=root, prevent_thread_lock=True, **options
-            )
+            with _told_of_port(host, port):
+                _, url, _ = page.launch(
+                    server_name=host, server_port=port, root_path=root, prevent_thread_lock=True, **options
+                )
             print(f'Open {url} in a browser; Ctrl-C ends it.', flush=True)
             if root:
                 print(f'Requests are asked for below {root}, where a proxy has to pass them on.', flush=True)
@@ -66,6 +67,20 @@ def serve(
             stopped.wait()
         finally:
             page.close(verbose=False)
+
+
+@contextmanager
+def _told_of_port(host: str, port: int | None) -> Iterator[None]:
+    """Say what is wrong with a port by the name of our option, not of Gradio's."""
+    if port is not None and not 0 < port < 2**16:
+        raise ValueError(f'port must be between 1 and 65535, got {port}.')
+    try:
+        yield
+    except OSError as error:
+        if 'empty port' not in str(error):
+            raise
+        place = f'Port {port} of {host} is' if port is not None else f'The ports of {host} from 7860 are all'
+        raise OSError(f'{place} in use. Name another one (--port).') from error
 
 
 def _checked_root(root: str) -> str:
