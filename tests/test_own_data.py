@@ -75,7 +75,7 @@ def test_the_page(project, run):
     told = run(verify)
     assert 'No faults.' in told
     assert '24 pairs of 8 persons: batches of 8 persons x 2 pairs, 60 epochs' in told
-    assert 'Training: 1 batches of 16 pairs an epoch, 60 epochs.' in told
+    assert 'Training: 1 batch of 16 pairs an epoch, 60 epochs.' in told
     told = run(verify, '--val-ids', '2', '--images', '.')
     assert 'The best epoch is chosen by 6 sentences on 2 persons, a matter of luck: --val-ids N takes' in told
     assert '18 pairs of 6 persons' in told

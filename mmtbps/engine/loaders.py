@@ -110,4 +110,5 @@ def describe_batches(cfg: Config) -> str:
     if not batches:
         raise ValueError(f'An epoch has no batch: {len(dataset)} training pairs, batch_size={size} and drop_last=True.')
     epochs = cfg.train_cfg.get('max_epochs')
-    return f'Training: {batches:,} batches of {size} pairs an epoch' + (f', {epochs} epochs.' if epochs else '.')
+    batch = 'batch' if batches == 1 else 'batches'
+    return f'Training: {batches:,} {batch} of {size} pairs an epoch' + (f', {epochs} epochs.' if epochs else '.')

@@ -46,7 +46,8 @@ class TerminalHook(Hook):
         unit, done = progress(runner)
         loop = runner.train_loop
         total = runner.max_epochs if unit == 'epoch' else runner.max_iters
-        steps = f' of {len(runner.train_dataloader):,} steps' if unit == 'epoch' else ''
+        count = len(runner.train_dataloader) if unit == 'epoch' else 0
+        steps = f' of {count:,} step{"" if count == 1 else "s"}' if count else ''
         behind = f', {done:,} of them done' if done else ''
         folder = Path(runner.log_dir, f'{runner.timestamp}.log')
         sizes = [f'{key}={node[key]}' for _, node, key in find_sizes(runner.cfg.model, 'model')]
