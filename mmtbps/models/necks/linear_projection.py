@@ -30,5 +30,15 @@ class LinearProjection(BaseModule):
         kaiming_init(self.linear, mode='fan_out', distribution='normal', bias=0)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Project (N, in_channels) to (N, out_channels)."""
+        """Map features (..., in_channels) to embeddings (..., out_channels).
+
+        Raises:
+            ValueError: If the features have another length.
+        """
+        if features.shape[-1] != self.linear.in_features:
+            raise ValueError(
+                f'LinearProjection: in_channels is {self.linear.in_features}, and the features of the stream have '
+                f'{features.shape[-1]} numbers (PartPooling gives its parts times the channels of the backbone). Set '
+                f'in_channels={features.shape[-1]}.'
+            )
         return self.linear(features)
