@@ -55,7 +55,7 @@ def test_projections_start_as_in_the_public_code(kind):
 
 
 def test_features_of_another_length_are_named():
-    projection = MODELS.build(dict(type='LinearProjection', in_channels=256))
+    projection = LinearProjection(in_channels=256)
     assert projection(torch.zeros(2, 256)).shape == (2, 256)
     with pytest.raises(ValueError, match=r'in_channels is 256, .* 192 numbers .* Set in_channels=192\.'):
         projection(torch.zeros(2, 192))
