@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmtbps.datasets.joining import leaf_configs
+from mmtbps.engine.kind_checks import check_kinds
 from mmtbps.engine.own_data import disable_validation
 from mmtbps.engine.resuming import find_resumable
 from mmtbps.registry import METRICS
@@ -45,9 +46,11 @@ def apply_train_options(
 
     Raises:
         FileNotFoundError: If the checkpoint to resume from does not exist.
-        ValueError: If the work directory has checkpoints but none to resume from, or if the learning rate is to be
-            scaled and the config lacks the batch size that it is meant for.
+        ValueError: If the config has a number or text where there must be a dictionary, if the work directory has
+            checkpoints but none to resume from, or if the learning rate is to be scaled and the config lacks the batch
+            size that it is meant for.
     """
+    check_kinds(cfg)
     if resume is not None:
         if resume != 'auto' and not Path(resume).is_file():
             raise FileNotFoundError(f'There is no checkpoint {resume} to resume from.')
@@ -98,9 +101,10 @@ def use_test_set(cfg: Config, source: Config) -> Config:
         The first config.
 
     Raises:
-        ValueError: If one of them has no test set.
+        ValueError: If one of them has no test set, or a number or text where there must be a dictionary.
     """
     for config in (cfg, source):
+        check_kinds(config)
         if config.get('test_dataloader') is None:
             raise ValueError(f'{config.filename} has no test_dataloader; name a config that has one.')
     own = next(leaf_configs(cfg.test_dataloader.dataset))

@@ -17,6 +17,7 @@ from mmtbps.engine import DatasetMetaHook, EpochSeedHook, FitWeightsHook, prepar
 from mmtbps.engine.batch_sizes import note_on_batch_size
 from mmtbps.engine.config_checks import MMENGINE_HOOKS, check_config
 from mmtbps.engine.data_sizes import resolve_data_sizes
+from mmtbps.engine.kind_checks import check_kinds
 from mmtbps.engine.loaders import check_batch_size, check_evaluation_loaders, require_batches
 from mmtbps.engine.own_data import apply_own_data, derive_numbers, measures_training_set
 from mmtbps.engine.progress import progress
@@ -46,6 +47,7 @@ def build_runner(cfg: Config, dataset_meta: dict[str, Any] | None = None) -> Run
     # A fork of MMEngine falls back to unsafe unpickling; torch overrules it.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     load_files_safely()
+    check_kinds(cfg)
     notes = apply_own_data(cfg)
     if dataset_meta is None:
         notes += derive_numbers(cfg)
@@ -118,8 +120,10 @@ def train(cfg: Config) -> dict[str, float]:
         FileExistsError: If the work directory holds another run.
         FileNotFoundError: If pretrained weights cannot be downloaded.
         RuntimeError: If another process is training in the work directory.
-        ValueError: If the config has no training, or a checkpoint to start or to resume from does not fit the model.
+        ValueError: If the config is wrong or has no training, or a checkpoint to start or to resume from does not fit
+            the model.
     """
+    check_kinds(cfg)
     _require_training(cfg)
     note = _find_checkpoint(cfg)
     with sole_run(cfg.work_dir, cfg.load_from if cfg.get('resume') else None), explained_downloads(cfg):
@@ -166,8 +170,10 @@ def test(cfg: Config, checkpoint: str, dump_to: str | None = None) -> dict[str, 
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the file is no checkpoint of plain weights, or they do not fit the model's encoders.
+        ValueError: If the config is wrong, the file is no checkpoint of plain weights, or they do not fit the model's
+            encoders.
     """
+    check_kinds(cfg)
     stored = load_checkpoint_file(checkpoint)
     apply_own_data(cfg)  # what is written of the data's origin is of the table
     cfg.load_from = checkpoint

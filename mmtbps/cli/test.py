@@ -55,6 +55,7 @@ def test(
     from mmtbps.apis import runs
     from mmtbps.apis.options import ranking_settings, use_test_set
     from mmtbps.apis.reports.writer import write_report
+    from mmtbps.engine.kind_checks import check_kinds
     from mmtbps.evaluation import load_features
     from mmtbps.visualization import draw_ranked_lists
     from mmtbps.zoo import read_config
@@ -67,7 +68,7 @@ def test(
     cfg = read_config(named)
     if test_on:
         use_test_set(cfg, read_config(test_on))
-    override(cfg, cfg_options)
+    check_kinds(override(cfg, cfg_options))
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(model or named).stem)
     cfg.launcher = launcher
     if verbose:

@@ -73,10 +73,10 @@ def train(
     override(cfg, cfg_options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(data or str(config)).stem)
     cfg.launcher = launcher
-    if verbose:
-        cfg.merge_from_dict({'default_hooks.terminal': None})
     source = None if resume is None else (resume or ['auto'])[0]
     cfg = apply_train_options(cfg, source, amp, not no_validate, auto_scale_lr)
+    if verbose:
+        cfg.merge_from_dict({'default_hooks.terminal': None})
     try:
         metrics = runs.train(cfg)
     except (KeyboardInterrupt, SyntaxError) as error:

@@ -15,6 +15,7 @@ from mmtbps import registry
 from mmtbps.data_configs import registered
 from mmtbps.datasets.base import TBPSDataset
 
+from .kind_checks import check_kinds, refuse_faults
 from .score_checks import check_scores
 from .value_checks import check_values
 
@@ -64,7 +65,7 @@ _GIVEN = {'type', 'params'}
 
 
 def check_config(cfg: Config) -> None:
-    """Refuse misspelt keys, and arguments of one data set that a config passes to another.
+    """Refuse misspelt keys, values of another kind, and arguments of one data set that a config passes to another.
 
     At the top level, in ``default_hooks``, ``env_cfg`` and ``auto_scale_lr``, MMEngine ignores unknown keys. The
     constructor of a component refuses them, but some components are built after hours of training, and some pass
@@ -76,6 +77,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         ValueError: If there are such keys; the message lists all of them, each with the probable name.
     """
+    check_kinds(cfg)  # the others look into what it lets pass
     faults: list[str] = []
     for path, known in _OPEN_DICTS.items():
         # What a pure-Python config imports stands among its keys.
@@ -93,9 +95,7 @@ def check_config(cfg: Config) -> None:
         misses = misses or list(_no_arguments(path, component))
         faults += misses or _inherited_from_another_data_set(path, component, known)
     faults += [*_wrong_kinds(cfg), *check_values(cfg), *check_scores(cfg)]
-    if faults:
-        source = f' in {cfg.filename}' if getattr(cfg, 'filename', None) else ''
-        raise ValueError(f'Config keys or values that are wrong{source}: ' + '; '.join(dict.fromkeys(faults)))
+    refuse_faults(cfg, faults)
 
 
 def _unknown_type(path: str, name: Any) -> Iterator[str]:

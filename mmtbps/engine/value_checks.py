@@ -20,6 +20,7 @@ _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _OF_LOADERS = {'type', 'dataset', 'num_batch_per_epoch', '_scope_'}
 _OF_LOOPS = {'type', 'by_epoch', '_scope_'}
 _CUTOFF = 0.6
+_LARGEST_SEED = 2**32 - 1  # of NumPy
 
 
 def check_values(cfg: Config) -> list[str]:
@@ -53,10 +54,7 @@ def _loop_keys(cfg: Config) -> Iterator[str]:
         own, other = other, own
     loops = {'train_cfg': own, 'val_cfg': ValLoop, 'test_cfg': TestLoop}
     for name, loop in loops.items():
-        node = cfg.get(name) or {}
-        if not isinstance(node, dict):
-            yield f'{name} must be a dictionary, got {node!r:.80}'
-            continue
+        node = _dictionary(cfg.get(name))
         if 'type' in node:
             continue  # that class' arguments are checked as those of any component
         foreign = _parameters(other) - _parameters(loop) if name == 'train_cfg' else set()
@@ -87,7 +85,7 @@ def _wrong_numbers(cfg: Config) -> Iterator[str]:
         yield from _no_count(f'{name}.batch_size', loader.get('batch_size'))
         yield from _no_count(f'{name}.num_workers', loader.get('num_workers'), least=0)
     yield from _no_count('optim_wrapper.accumulative_counts', optimization.get('accumulative_counts'))
-    yield from _no_count('randomness.seed', _dictionary(cfg.get('randomness')).get('seed'), least=0)
+    yield from _no_count('randomness.seed', _dictionary(cfg.get('randomness')).get('seed'), 0, _LARGEST_SEED)
     rate = _dictionary(optimization.get('optimizer')).get('lr')
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not rate >= 0):
         yield f'optim_wrapper.optimizer.lr must be a number of at least 0, got {rate!r}'
@@ -99,10 +97,11 @@ def _wrong_numbers(cfg: Config) -> Iterator[str]:
         yield f'log_level must be one of DEBUG, INFO, WARNING, ERROR, got {level!r}'
 
 
-def _no_count(path: str, value: Any, least: int = 1) -> Iterator[str]:
+def _no_count(path: str, value: Any, least: int = 1, most: int | None = None) -> Iterator[str]:
     whole = type(value) is int or (isinstance(value, float) and value.is_integer())
-    if value is not None and not (whole and value >= least):
-        yield f'{path} must be a whole number of at least {least}, got {value!r}'
+    if value is not None and not (whole and value >= least and (most is None or value <= most)):
+        limit = '' if most is None else f' and at most {most}'
+        yield f'{path} must be a whole number of at least {least}{limit}, got {value!r}'
 
 
 def _lonely_evaluators(cfg: Config) -> Iterator[str]:

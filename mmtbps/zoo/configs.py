@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmtbps.core.json_text import parse_json
 from mmtbps.core.own_modules import own_modules
+
+from .config_files import load_config, load_inherited
 
 __all__ = ['named_configs', 'read_config', 'study_file']
 
@@ -30,6 +31,7 @@ def read_config(name: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it is no config, or its code fails; see :func:`mmtbps.zoo.config_files.load_config`.
     """
     with own_modules():  # of custom_imports
         return _read(str(name))
@@ -39,14 +41,14 @@ def _read(text: str) -> Config:
     from .models import is_model, require_named  # which needs this file
 
     if '::' in text:
-        return Config.fromstring(f'_base_ = {text!r}', '.py')
+        return load_inherited(text)
     if Path(text).is_file():
         _refuse_table(Path(text))
-        return Config.fromfile(text)
+        return load_config(text)
     if text in named_configs():
-        return Config.fromfile(named_configs()[text])
+        return load_config(named_configs()[text])
     if is_model(text):
-        return Config.fromfile(require_named(text)[0])
+        return load_config(require_named(text)[0])
     near = difflib.get_close_matches(Path(text).stem, named_configs(), 1)
     hint = f'Did you mean {near[0]}?' if near else 'mmtbps models lists those that have a name.'
     raise FileNotFoundError(f'There is no config {text}. {hint}')
@@ -54,10 +56,7 @@ def _read(text: str) -> Config:
 
 def _refuse_table(file: Path) -> None:
     """Refuse data of one's own where a config is expected."""
-    try:
-        is_list = file.suffix == '.json' and isinstance(parse_json(file.read_bytes()), list)
-    except ValueError as error:
-        raise ValueError(f'{file}: {error}') from error
+    is_list = file.suffix == '.json' and file.read_bytes().lstrip().startswith(b'[')
     if is_list or file.suffix in ('.csv', '.jsonl', '.tsv'):
         kind = ' A table is CSV or JSONL, an object a line.' if file.suffix in ('.json', '.tsv') else ''
         raise ValueError(f'{file} is no config.{kind} Your own table is trained on by: mmtbps train --data TABLE')

@@ -4,10 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-from mmengine.config import Config
-
 from mmtbps.core.files import written_atomically
 
+from .config_files import load_config
 from .home import model_files
 
 __all__ = ['best_of', 'config_of', 'keep_training', 'newer_training']
@@ -59,7 +58,7 @@ def _sole(folder: Path, what: str, pattern: str) -> Path:
 def _last_without_validation(folder: Path, config: Path) -> Path | None:
     """The last checkpoint of a training that chose no best one, since its config has no validation."""
     files = {int(match[1]): file for file in folder.glob('*.pth') if (match := _LAST.fullmatch(file.name))}
-    chosen = any(folder.glob('best_*.pth')) or not files or Config.fromfile(config).get('val_cfg') is not None
+    chosen = any(folder.glob('best_*.pth')) or not files or load_config(config).get('val_cfg') is not None
     return None if chosen else files[max(files)]
 
 

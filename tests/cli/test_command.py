@@ -288,6 +288,21 @@ def test_a_config_imports_from_the_folder_where_it_is_named(tmp_path, monkeypatc
     assert sys.path == before
 
 
+def test_mistakes_of_a_config_are_told_in_a_paragraph(run, tmp_path):
+    (tmp_path / 'c.py').write_text('x = lr\n')
+    for command in (['train', str(tmp_path / 'c.py')], ['test', str(tmp_path / 'c.py'), 'w.pth']):
+        code, _, err = run(*command)
+        assert code == 2
+        assert "c.py raises NameError in line 1: name 'lr' is not defined." in err
+    for command in (['train', 'own-data_tiny'], ['test', 'dual-stream_tiny_toypedes', 'w.pth', '--report', 'r.md']):
+        code, _, err = run(*command, '--cfg-options', 'default_hooks.checkpoint=3', 'test_evaluator=3')
+        assert code == 2
+        assert 'test_evaluator must be a dictionary or a list of them, got 3' in err
+        assert 'default_hooks.checkpoint must be a dictionary or None, got 3' in err
+    code, _, err = run('train', 'own-data_tiny', '--verbose', '--cfg-options', 'default_hooks=3')
+    assert (code, 'default_hooks must be a dictionary or None, got 3' in err) == (2, True)
+
+
 def test_a_setting_without_a_place_is_named(run):
     code, _, err = run('train', 'own-data_tiny', '--cfg-options', 'model.heads.itc.type.x=1')
     assert code == 2

@@ -39,7 +39,7 @@ def test_a_good_config_has_no_faults():
     [
         (dict(train_dataloader__batchsize=8), r'train_dataloader\.batchsize is unknown, did you mean .*\.batch_size'),
         (dict(val_dataloader__num_worker=8), r'val_dataloader\.num_worker is unknown, .*num_workers'),
-        (dict(train_cfg='by epochs'), r"train_cfg must be a dictionary, got 'by epochs'"),
+        (dict(train_cfg='by epochs'), r"train_cfg must be a dictionary or None, got 'by epochs'"),
         (
             dict(default_hooks__checkpoint__save_best=3),
             r'save_best=3 is no figure .*There are t2i/R@1',
@@ -59,6 +59,7 @@ def test_a_good_config_has_no_faults():
         (dict(train_cfg__val_interval=0), r'train_cfg\.val_interval must be a whole number of at least 1, got 0'),
         (dict(val_dataloader__batch_size=0), r'val_dataloader\.batch_size must be'),
         (dict(randomness__seed='abc'), r'randomness\.seed must be a whole number'),
+        (dict(randomness__seed=10**20), r'randomness\.seed must be .* at least 0 and at most 4294967295, got 10000'),
         (dict(log_level='INF'), r"log_level must be one of DEBUG.*got 'INF'"),
         (dict(val_evaluator=None), r'val_dataloader and val_cfg without val_evaluator'),
         (dict(runner_type='Runer'), r"runner_type='Runer' is unknown, did you mean 'Runner'"),

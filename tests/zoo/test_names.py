@@ -264,7 +264,7 @@ def test_a_test_of_a_published_model_shows_its_table_alone(nam, tmp_path, capfd,
     [
         ('t.csv', 'image,caption,person_id\n', r't\.csv is no config\. Your own table .* --data TABLE'),
         ('t.json', '[{"image": "a.jpg"}]', r't\.json is no config\. A table is CSV or JSONL'),
-        ('t.json', '{', r't\.json: not valid JSON'),
+        ('t.json', ' [', r't\.json is no config\. A table is CSV or JSONL'),
     ],
 )
 def test_a_table_is_no_config(tmp_path, name, content, message):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from mmtbps.core.files import write_atomically
 from mmtbps.core.json_text import parse_json
+from mmtbps.zoo.config_files import load_config
 
 __all__ = ['Study', 'StudyRun', 'Variant']
 
@@ -160,7 +161,7 @@ class Study:
                 has no such data set, base or variant.
         """
         path = Path(path)
-        content = {key: value for key, value in Config.fromfile(path).to_dict().items() if not key.startswith('_')}
+        content = {key: value for key, value in load_config(path).to_dict().items() if not key.startswith('_')}
         _check_keys(content, _STUDY_KEYS, _REQUIRED_KEYS, str(path))
         for key in ('seeds', 'metrics', 'variants'):
             if not content[key] or len(set(content[key])) != len(content[key]):
@@ -216,7 +217,7 @@ def _read_variant(path: Path, name: str, variant: Mapping[str, Any], bases: Mapp
     _check_keys(variant, _VARIANT_KEYS, {'base'}, where)
     base = _entry(bases, variant['base'], f'{where}: base')
     _check_keys(base, _BASE_KEYS, {'config'}, f'{path}: base {variant["base"]!r}')
-    config = Config.fromfile(path.parent / base['config'])
+    config = load_config(path.parent / base['config'])
     for changes in (base.get('changes', {}), variant.get('changes', {})):
         config.merge_from_dict(dict(changes))
     return Variant(name, variant.get('label', name), config, variant.get('start'), variant.get('against'))
