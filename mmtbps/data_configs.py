@@ -21,6 +21,8 @@ _REFUSED = frozenset({'checkpoint_path', 'custom_imports', 'trust_remote_code'})
 _ADDRESS = re.compile(r'[A-Za-z][\w+.-]+:\S')
 _MODULE = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*')
 _MAX_DEPTH, _MAX_VALUES = 64, 100_000
+# Of models: their numbers are sizes and counts, except seeds.
+_MAX_SIZE = 2**24
 
 
 def registered(registry: Registry, name: str) -> Any | None:
@@ -183,13 +185,15 @@ class ConfigReader:
                     'PYTHONPATH.'
                 ) from error
 
-    def read(self, value: Any, registry: Registry, place: str) -> Any:
+    def read(self, value: Any, registry: Registry, place: str, sizes: bool = False) -> Any:
         """Check a config.
 
         Args:
             value: What JSON gave.
             registry: Registry in which all of its types must be.
             place: Name of the config in the file, for messages.
+            sizes: Whether its whole numbers are sizes and counts, as those of models are, of which none is above
+                2^24. Defaults to False: any numbers.
 
         Returns:
             A copy without ``init_cfg``, which names initial weights.
@@ -217,6 +221,8 @@ class ConfigReader:
                 raise ValueError(
                     f'{self.source}: {place} is the address {value!r:.80}; those in data are not followed.'
                 )
+            if sizes and isinstance(value, int) and value > _MAX_SIZE and not place.endswith('seed'):
+                raise ValueError(f'{self.source}: {place} is {value}, which is no size of a model: above {_MAX_SIZE}.')
             if value is None or isinstance(value, bool | int | float | str):
                 return value
             raise ValueError(

@@ -16,6 +16,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.arguments import checked
+from mmtbps.core.build_limit import limited_building
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
 from mmtbps.core.devices import default_device
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
@@ -189,7 +190,8 @@ class ModelEncoder(Encoder):
         if missing or not isinstance(description['model'], Mapping) or not isinstance(description['pipeline'], list):
             raise ValueError(f'{reader.source}: encoder lacks {missing or "the config of a model"}. Index again.')
         model, tokenizer, pipeline = (
-            reader.read(description[name], registry, f'encoder.{name}') for name, registry in registries.items()
+            reader.read(description[name], registry, f'encoder.{name}', sizes=name == 'model')
+            for name, registry in registries.items()
         )
         dataset = dict(tokenizer=tokenizer, pipeline=pipeline)
         config = dict(
@@ -198,7 +200,10 @@ class ModelEncoder(Encoder):
             model=model,
             test_dataloader=dict(dataset=dataset),
         )
-        return cls(Config(config), str(description['checkpoint']), device)
+        checkpoint = Path(str(description['checkpoint']))
+        size = checkpoint.stat().st_size if checkpoint.is_file() else 0  # one that is missing is told below
+        with limited_building(f'{reader.source}: encoder.model', str(checkpoint), size):
+            return cls(Config(config), checkpoint, device)
 
     @property
     def modules(self) -> list[str]:
