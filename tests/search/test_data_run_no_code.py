@@ -115,6 +115,12 @@ PAYLOADS = {
     'a layer that fills the memory': (
         ['encoder', 'model', 'text_stream', 'neck', 'hidden_size'], 8_000_000, 'it is too large .* numbers',
     ),
+    'images that fill the memory': (
+        ['encoder', 'pipeline', 1, 'scale'], [40_000, 40_000], r'pipeline\[1\]\.scale .* no size of an image',
+    ),
+    'an edge that fills the memory': (
+        ['encoder', 'pipeline', 1], dict(type='ResizeEdge', scale=40_000), r'pipeline\[1\]\.scale .* no size of an',
+    ),
     'a number that is no size': (
         ['encoder', 'model', 'image_stream', 'backbone', 'layers'], [1, 10**9, 1, 1],
         r'backbone\.layers\[1\] is 1000000000, which is no size of a model',

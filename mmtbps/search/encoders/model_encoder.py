@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mmtbps.core.arguments import checked
 from mmtbps.core.build_limit import limited_building
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
-from mmtbps.core.devices import default_device
+from mmtbps.core.devices import named_device
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.datasets.tokenizers import Tokenizer
@@ -99,14 +99,14 @@ class PipelineLoader:
             OSError: If the file cannot be read.
             ValueError: If a transform fails or the pipeline gives no image.
         """
-        transforms = self.transforms
+        transforms = list(enumerate(self.transforms))
         results: dict[str, Any] = dict(tokenizer=self.tokenizer, captions=[])
         if isinstance(image, np.ndarray):
-            transforms = [transform for transform in transforms if not isinstance(transform, LoadImageFromFile)]
+            transforms = [entry for entry in transforms if not isinstance(entry[1], LoadImageFromFile)]
             results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         else:
             results['img_path'] = str(image)
-        for number, transform in enumerate(transforms):
+        for number, transform in transforms:
             try:
                 results = transform(results)
             except (OSError, MemoryError):
@@ -134,20 +134,21 @@ class ModelEncoder(Encoder):
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
         TypeError: If the config holds something beside types that JSON has no word for.
-        ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
+        ValueError: If the config lacks a test set, the checkpoint does not fit the model's encoders, or there is no
+            such device.
     """
 
     @checked()
     def __init__(
         self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device | None = None
     ) -> None:
+        self.device = named_device(device)
         stored = load_checkpoint_file(checkpoint)
         meta = dataset_meta_of(stored, checkpoint)
         cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else read_config(config), meta)
         dataset = _evaluation_set(cfg)
         tokenizer = dict(dataset.get('tokenizer') or dict(type='WordTokenizer'))
         self.checkpoint = Path(checkpoint).absolute()
-        self.device = default_device() if device is None else torch.device(device)
         self._configs, self._modules = _as_data(cfg, tokenizer, dataset.pipeline)
         self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
         self.data_set = str(meta.get('dataset') or '')
