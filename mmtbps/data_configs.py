@@ -1,5 +1,6 @@
 """Configs as data: a gallery or an exported model says what to build, and nothing it says is imported or run."""
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from mmengine.registry import Registry
 
+from mmtbps.core.images import MAX_PIXELS
 from mmtbps.core.own_modules import own_modules
 
 __all__ = ['ConfigReader', 'config_to_data', 'module_to_trust', 'modules_of', 'registered']
@@ -21,6 +23,10 @@ _REFUSED = frozenset({'checkpoint_path', 'custom_imports', 'trust_remote_code'})
 _ADDRESS = re.compile(r'[A-Za-z][\w+.-]+:\S')
 _MODULE = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*')
 _MAX_DEPTH, _MAX_VALUES = 64, 100_000
+# Of models: their numbers are sizes and counts, except seeds.
+_MAX_SIZE = 2**24
+# What transforms call the size of the images that they give.
+_IMAGE_SIZES = frozenset({'crop_size', 'scale', 'size'})
 
 
 def registered(registry: Registry, name: str) -> Any | None:
@@ -183,13 +189,15 @@ class ConfigReader:
                     'PYTHONPATH.'
                 ) from error
 
-    def read(self, value: Any, registry: Registry, place: str) -> Any:
+    def read(self, value: Any, registry: Registry, place: str, sizes: bool = False) -> Any:
         """Check a config.
 
         Args:
             value: What JSON gave.
             registry: Registry in which all of its types must be.
             place: Name of the config in the file, for messages.
+            sizes: Whether its whole numbers are sizes and counts, as those of models are, of which none is above
+                2^24. Defaults to False: any numbers.
 
         Returns:
             A copy without ``init_cfg``, which names initial weights.
@@ -217,6 +225,8 @@ class ConfigReader:
                 raise ValueError(
                     f'{self.source}: {place} is the address {value!r:.80}; those in data are not followed.'
                 )
+            if sizes and isinstance(value, int) and value > _MAX_SIZE and not place.endswith('seed'):
+                raise ValueError(f'{self.source}: {place} is {value}, which is no size of a model: above {_MAX_SIZE}.')
             if value is None or isinstance(value, bool | int | float | str):
                 return value
             raise ValueError(
@@ -247,11 +257,13 @@ class ConfigReader:
         return found
 
     @contextmanager
-    def building(self, place: str) -> Iterator[None]:
+    def building(self, place: str, own: Sequence[str] = ()) -> Iterator[None]:
         """Name the file where a class does not take what the data say; what it raises then has no common kind.
 
         Args:
             place: Name of the config in the file, for messages.
+            own: What the user has given beside the file, in words of messages, such as ``'device banana'``: errors
+                that name it are not the file's. Defaults to nothing.
 
         Raises:
             ValueError: Instead of errors that do not name the file; missing files and packages are no errors of it.
@@ -259,7 +271,7 @@ class ConfigReader:
         try:
             yield
         except Exception as error:
-            if isinstance(error, ImportError | OSError) or self.source in str(error):
+            if isinstance(error, ImportError | OSError) or any(name in str(error) for name in (self.source, *own)):
                 raise
             reason = ' '.join(str(error).split())
             raise ValueError(f'{self.source}: {place} cannot be built from it ({reason:.500}).') from error
@@ -267,6 +279,8 @@ class ConfigReader:
     def _check_entry(self, key: Any, value: Any, registry: Registry, place: str) -> None:
         if key == 'type':
             self.find(value, registry, place)
+        if key in _IMAGE_SIZES and _pixels(value) > MAX_PIXELS:
+            raise ValueError(f'{self.source}: {place}.{key} is {value!r:.80}, which is no size of an image.')
         # MMPretrain evaluates the name of a dtype as Python.
         suspicious = key == 'dtype' and isinstance(value, str) and not value.isidentifier()
         loading = key == 'pretrained' and value not in (None, False)
@@ -283,6 +297,12 @@ class ConfigReader:
         module, _, attribute = name.rpartition('.')
         found = getattr(import_module(module), attribute, None) if self._trusts(module) else None
         return found if isinstance(found, type) else None
+
+
+def _pixels(size: Any) -> float:
+    """Pixels of a size of an image: width and height, or one edge; 0 of what is neither."""
+    edges = size if isinstance(size, list | tuple) else [size, size]
+    return math.prod(edge for edge in edges if isinstance(edge, int | float))
 
 
 def _is_module(name: Any) -> bool:

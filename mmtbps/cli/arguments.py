@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from .settings import override
 
@@ -22,6 +23,7 @@ __all__ = [
     'Switch',
     'Trusted',
     'Words',
+    'Workers',
     'config_of',
     'moved_weights',
     'set_local_rank',
@@ -40,6 +42,7 @@ CfgOptions = Annotated[
 OWN = Parameter(group=Group('Own data', sort_key=10))
 Device = Annotated[str | None, Parameter(help='Where the model runs (default: cuda if there is one, else cpu).')]
 Launcher = Annotated[Literal['none', 'pytorch', 'slurm', 'mpi'], Parameter(help='Job launcher of several processes.')]
+Workers = Annotated[int, Parameter(validator=Number(gte=0))]
 LocalRank = Annotated[int, Parameter(show=False)]
 Trusted = Annotated[
     list[str] | None,

@@ -1,6 +1,6 @@
 """``mmtbps extract``: encode images with any number of processes."""
 
-from .arguments import Launcher, LocalRank, Model, set_local_rank
+from .arguments import Launcher, LocalRank, Model, Workers, set_local_rank
 
 __all__ = ['extract']
 
@@ -17,7 +17,7 @@ def extract(
     pattern: str | None = None,
     shard_size: int = 8192,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: Workers = 2,
     launcher: Launcher = 'none',
     local_rank: LocalRank = 0,
 ) -> None:

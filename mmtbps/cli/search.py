@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from .arguments import Device, Model, Switch, Trusted, Words, moved_weights
+from .arguments import Device, Model, Switch, Trusted, Words, Workers, moved_weights
 from .settings import pairs
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def index(
     index: str | None = None,
     index_options: Words = None,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: Workers = 2,
     device: Device = None,
     trust: Trusted = None,
 ) -> None:

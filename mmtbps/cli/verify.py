@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
 from .arguments import OWN, CfgOptions, config_of
 from .settings import pairs
 
@@ -20,7 +23,7 @@ def verify(
     val_ids: Annotated[int | None, OWN] = None,
     test_ids: Annotated[int | None, OWN] = None,
     json: str | None = None,
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     cfg_options: CfgOptions = None,
 ) -> int:
     """Check a data set: missing and undecodable images, suspicious captions, counts per split, batches of a training.

@@ -14,6 +14,7 @@ __all__ = [
     'file_inside',
     'file_sha256',
     'remove_leftovers',
+    'require_regular',
     'sync_folder',
     'write_atomically',
     'written_atomically',
@@ -122,6 +123,20 @@ def file_inside(folder: str | os.PathLike, name: object, source: str) -> Path:
         if '..' not in path.relative_to(folder).parts and path.resolve().is_relative_to(Path(folder).resolve()):
             return path
     raise ValueError(f'{source} names the file {name!r}, which is not in the folder {folder}; such files are not read.')
+
+
+def require_regular(path: str | os.PathLike) -> None:
+    """Refuse what is there but is no regular file, such as ``/dev/zero``, whose reading may never end.
+
+    Args:
+        path: The path; what is not there, or in another storage, is left to whoever reads it.
+
+    Raises:
+        OSError: If it is a folder, a device, a pipe or a socket.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = 'a folder' if os.path.isdir(path) else 'a device, pipe or socket'
+        raise OSError(f'{os.fspath(path)} is {kind}, not a file. Name a file.')
 
 
 def file_sha256(path: str | os.PathLike) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
+from .files import require_regular
+
 __all__ = ['ADDRESS', 'MAX_PIXELS', 'decode_image', 'read_image', 'require_pixels']
 
 MAX_PIXELS = 89_478_485
@@ -83,8 +85,9 @@ def read_image(file: str | Path, max_pixels: int = MAX_PIXELS, backend_args: dic
 
     Raises:
         FileNotFoundError: If there is no such file.
-        OSError: If it cannot be read or decoded; the message names the file.
+        OSError: If it is no regular file, or cannot be read or decoded; the message names the file.
     """
+    require_regular(file)
     try:
         return decode_image(fileio.get(file, backend_args=backend_args), max_pixels)
     except FileNotFoundError:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mmengine import fileio
 
+from mmtbps.core.files import require_regular
 from mmtbps.core.json_text import parse_json
 
 __all__ = [
@@ -67,8 +68,10 @@ def read_text(file: str) -> str:
         file: Path for one of MMEngine's file backends.
 
     Raises:
+        OSError: If it is no regular file.
         ValueError: If the file is not UTF-8.
     """
+    require_regular(file)
     try:
         return fileio.get_text(file, encoding='utf-8-sig')
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from PIL import Image
 from terminaltables import AsciiTable
 
+from mmtbps.core.files import require_regular
 from mmtbps.core.images import require_pixels
 from mmtbps.core.terminal import progress_bar
 from mmtbps.core.text import printable
@@ -202,6 +203,7 @@ def _undecodable(folder: str, paths: list[str], workers: int | None) -> Iterator
 def _decoding_error(file: str) -> str | None:
     """Return the error of reading an image, or None if there is none."""
     try:
+        require_regular(file)
         require_pixels(file)
         # OpenCV, which training reads with, fills the rest of a truncated image with gray; Pillow refuses it.
         with Image.open(file) as image:

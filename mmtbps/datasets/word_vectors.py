@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mmtbps.core.files import write_atomically
+from mmtbps.core.files import require_regular, write_atomically
 from mmtbps.core.json_text import parse_json
 
 __all__ = ['WordVectors', 'read_words']
@@ -130,8 +130,10 @@ def read_words(path: str | os.PathLike) -> list[str]:
         path: The file.
 
     Raises:
+        OSError: If it is no regular file.
         ValueError: If a JSON file holds anything but a list of strings.
     """
+    require_regular(path)
     text = Path(path).read_text(encoding='utf-8')
     if Path(path).suffix != '.json':
         return text.split()

@@ -100,7 +100,11 @@ class Bundle:
                 hashes[folder / name] = graph['sha256']
                 if 'weights' in graph:
                     hashes[data_file(folder / name)] = graph['weights']['sha256']
-            wrong = [name for name, kind in _KINDS.items() if not isinstance(stored[name], kind)]
+            wrong = [
+                name
+                for name, kind in _KINDS.items()
+                if isinstance(stored[name], bool) or not isinstance(stored[name], kind)
+            ]
             if wrong:
                 raise ValueError(f'its {wrong[0]} is {stored[wrong[0]]!r:.80}')
             bundle = cls(**{field.name: stored[field.name] for field in fields(cls)})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmtbps.core.checks import positive
+from mmtbps.core.checks import at_least, positive, whole
 from mmtbps.core.processes import die_with_parent
 
 from .encoders import Encoder
@@ -43,7 +43,8 @@ def encode_blocks(
     plan = list(_batches(blocks, positive(batch_size, 'batch_size')))
     loader = DataLoader(
         _Images(images, encoder.image_loader), batch_sampler=[numbers for numbers, _ in plan],
-        collate_fn=_collate, num_workers=num_workers, worker_init_fn=die_with_parent,
+        collate_fn=_collate, num_workers=int(at_least(0)(whole(num_workers, 'num_workers'), 'num_workers')),
+        worker_init_fn=die_with_parent,
     )  # fmt: skip
     features: list[Tensor] = []
     kept: list[GalleryImage] = []

@@ -14,6 +14,7 @@ from mmtbps.version import __version__
 
 from .encoders import Encoder
 from .generations import MANIFEST
+from .index_configs import require_index
 from .indexes import ExactIndex, VectorIndex
 from .listing import Images, Listing, list_images, start_of_paths_below
 from .metadata import MetadataSource
@@ -228,11 +229,7 @@ class Gallery:
         self.close()
         self.store = store
         config = self._index_config(store)
-        if 'type' in self._asked:
-            self.vectors = INDEXES.build(dict(config))
-        else:
-            with self._reader(store).building('index'):
-                self.vectors = INDEXES.build(dict(config))
+        self.vectors = self._build_index(store, config)
         kept, _ = config_to_data({key: value for key, value in config.items() if key != _SECRET}, INDEXES, 'index')
         modules = sorted({*self.encoder.modules, *module_to_trust(type(self.vectors))})
         store.extra = dict(index=kept, encoder=self.encoder.describe(), modules=modules, version=__version__)
@@ -241,12 +238,21 @@ class Gallery:
         if store.folder is None or not self.vectors.shared:
             self.vectors.sync(store, store.folder)
 
+    def _build_index(self, store: GalleryStore, config: dict[str, Any]) -> VectorIndex:
+        """Build the index; what the user asked for is no mistake of the stored gallery's."""
+        if 'type' in self._asked:
+            return INDEXES.build(dict(config))
+        with self._reader(store).building('index', list(self._asked)):
+            return INDEXES.build(dict(config))
+
     def _index_config(self, store: GalleryStore) -> dict[str, Any]:
         """The index that was asked for, or the stored one, which is data."""
         stored, asked = store.extra.get('index'), self._asked
         if 'type' in asked:
+            require_index(asked['type'], asked)
             return dict(asked)
         if stored is None:
+            require_index('ExactIndex', asked)
             return dict(asked, type='ExactIndex')
         reader = self._reader(store)
         if not isinstance(stored, Mapping) or 'type' not in stored:
@@ -257,7 +263,9 @@ class Gallery:
                 'give it yourself, --index-options uri=ADDRESS (index=dict(uri=...)), with a token if it needs one.'
             )
         own = {key: value for key, value in stored.items() if key not in (_ADDRESS, _SECRET)}
-        return dict(reader.read(own, INDEXES, 'index'), **asked)
+        own = reader.read(own, INDEXES, 'index')
+        require_index(own['type'], asked)
+        return dict(own, **asked)
 
     def _reader(self, store: GalleryStore) -> ConfigReader:
         """Reader of what the gallery's manifest says."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,6 +152,19 @@ def _is_drawn(root: Path, spec: ToySpec) -> bool:
     return True
 
 
+def _require_place(root: Path) -> None:
+    """Refuse a folder that takes no new files: its lock might be waited for without end."""
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f'.{root.name}.', dir=root.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f'ToyPEDES cannot be drawn into {root}: {root.parent} takes no new files ({error.strerror}). Choose '
+            'another data_root.'
+        ) from error
+
+
 def write_toy_pedes(root: str | Path, spec: ToySpec, tokenize: Tokenize) -> Path:
     """Draw the toy data set into ``root``, unless it is there already.
 
@@ -166,12 +180,13 @@ def write_toy_pedes(root: str | Path, spec: ToySpec, tokenize: Tokenize) -> Path
         ``root``.
 
     Raises:
+        OSError: If there can be no new files beside ``root``.
         ValueError: If ``root`` holds something else than what is asked for.
     """
     root = Path(os.path.realpath(root))
     if _is_drawn(root, spec):  # without the lock, which a read-only disk does not allow
         return root
-    root.parent.mkdir(parents=True, exist_ok=True)
+    _require_place(root)
     with FileLock(root.with_name(f'.{root.name}.lock')):
         if _is_drawn(root, spec):
             return root

@@ -1,14 +1,20 @@
 """Images that would fill the memory are refused by what their first bytes say."""
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from mmengine import fileio
 from odd_images import claim_size
 from PIL import Image
 
 from mmtbps.core.images import MAX_PIXELS, decode_image, read_image
+from mmtbps.datasets.annotation import read_text
 from mmtbps.datasets.transforms import LoadPersonImage
 from mmtbps.datasets.verify import _decoding_error
+from mmtbps.datasets.word_vectors import read_words
 from mmtbps.search.web.uploads import UploadLimits, keep_upload
 from mmtbps.visualization import draw_ranking
 
@@ -59,3 +65,27 @@ def test_pixels_are_those_of_opencv(suffix, mode, tmp_path, decoded):
     np.testing.assert_array_equal(read_image(path), cv2.imread(str(path)))
     assert len(decoded) == 1
     np.testing.assert_array_equal(decode_image(path.read_bytes()), cv2.imread(str(path)))
+
+
+@pytest.fixture
+def endless(tmp_path, monkeypatch):
+    """A pipe that nobody writes to: whoever opens it waits without end, and here fails."""
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError('it was opened')
+
+    os.mkfifo(tmp_path / 'pipe.csv')
+    for owner, name in ((fileio, 'get'), (fileio, 'get_text'), (Image, 'open'), (Path, 'read_text')):
+        monkeypatch.setattr(owner, name, refuse)
+    return tmp_path / 'pipe.csv'
+
+
+def test_what_is_no_regular_file_is_not_read(endless, tmp_path):
+    told = r'pipe\.csv is a device, pipe or socket, not a file\. Name a file\.'
+    for read in (read_image, read_text, read_words):
+        with pytest.raises(OSError, match=told) as error:
+            read(str(endless))
+        assert '\n' not in str(error.value)
+        with pytest.raises(OSError, match='is a folder, not a file'):
+            read(str(tmp_path))
+    assert 'is a device, pipe or socket' in _decoding_error(str(endless))

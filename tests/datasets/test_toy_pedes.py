@@ -229,6 +229,13 @@ def test_drawn_data_are_read_without_a_lock(drawn):
     assert not lock.exists()
 
 
+@pytest.mark.skipif(not Path('/proc').is_dir(), reason='such a folder is one of Linux')
+def test_a_place_that_takes_no_files_is_refused_before_its_lock_is_waited_for(monkeypatch):
+    monkeypatch.delattr(writer, 'FileLock')  # it would wait without end
+    with pytest.raises(OSError, match=r'cannot be drawn into /proc/x: /proc takes no new files .*another data_root'):
+        draw_toy_pedes('/proc/x')
+
+
 def test_lazy_dataset_draws_nothing(tmp_path):
     ToyPEDES(data_root=str(tmp_path / 'toypedes'), drawing=SIZE, lazy_init=True)
     assert not (tmp_path / 'toypedes').exists()

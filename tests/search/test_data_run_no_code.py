@@ -3,12 +3,15 @@
 import importlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from tiny_search import PixelEncoder
 
+from mmtbps.core.build_limit import FREE_NUMBERS, limited_building
 from mmtbps.data_configs import ConfigReader, config_to_data, registered
 from mmtbps.models import DualStreamRetriever
 from mmtbps.registry import ENCODERS, INDEXES, MODELS, TRANSFORMS
@@ -105,6 +108,23 @@ PAYLOADS = {
     ),
     'weights by name': (['encoder', 'model', 'image_stream', 'pretrained'], True, r'pretrained is .True., .* refused'),
     'address': (['encoder', 'model', 'image_stream', 'weights'], 'https://evil/x.pth', 'is the address'),
+    'layers without end': (
+        ['encoder', 'model', 'image_stream', 'backbone', 'layers'], [1, 1_000_000, 1, 1],
+        r'index\.json: encoder\.model asks for a model .*model\.pth cannot be of: it is too large .* 20000 modules',
+    ),
+    'a layer that fills the memory': (
+        ['encoder', 'model', 'text_stream', 'neck', 'hidden_size'], 8_000_000, 'it is too large .* numbers',
+    ),
+    'images that fill the memory': (
+        ['encoder', 'pipeline', 1, 'scale'], [40_000, 40_000], r'pipeline\[1\]\.scale .* no size of an image',
+    ),
+    'an edge that fills the memory': (
+        ['encoder', 'pipeline', 1], dict(type='ResizeEdge', scale=40_000), r'pipeline\[1\]\.scale .* no size of an',
+    ),
+    'a number that is no size': (
+        ['encoder', 'model', 'image_stream', 'backbone', 'layers'], [1, 10**9, 1, 1],
+        r'backbone\.layers\[1\] is 1000000000, which is no size of a model',
+    ),
     'depth': (['encoder', 'model', 'heads'], 'DEEP', 'more than 64 levels'),
 }  # fmt: skip
 
@@ -132,6 +152,20 @@ def test_a_gallery_runs_nothing(gallery, model_files, marker, evil, tmp_path, ke
     assert one_sentence(error)
     assert 'index.json' in str(error.value)
     assert not marker.exists()
+
+
+def test_models_of_data_are_counted_in_their_own_thread_and_only_while_they_are_built():
+    with limited_building('index.json', 'model.pth', 0):
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.empty, FREE_NUMBERS + 1, device='meta').result().numel() > FREE_NUMBERS
+        for make in (
+            lambda: torch.linspace(0, 1, FREE_NUMBERS + 1, device='meta'),
+            lambda: torch.arange(FREE_NUMBERS + 1, device='meta'),
+            lambda: torch.zeros(size=(2, FREE_NUMBERS), device='meta'),
+        ):
+            with pytest.raises(ValueError, match=r'index\.json asks for a model'):
+                make()
+    assert torch.empty(FREE_NUMBERS + 1, device='meta').numel() > FREE_NUMBERS
 
 
 def test_initial_weights_of_a_gallery_are_not_loaded(gallery, marker):
@@ -319,6 +353,6 @@ def test_every_config_of_ours_can_be_kept_and_read(file):
     config = Config.fromfile(file)
     data, modules = config_to_data(config.model, MODELS, 'model')
     assert modules == set()
-    assert ConfigReader('index.json').read(json.loads(json.dumps(data)), MODELS, 'model') == data
+    assert ConfigReader('index.json').read(json.loads(json.dumps(data)), MODELS, 'model', sizes=True) == data
     data, _ = config_to_data(config.test_dataloader.dataset.pipeline, TRANSFORMS, 'pipeline')
     assert ConfigReader('index.json').read(data, TRANSFORMS, 'pipeline') == data

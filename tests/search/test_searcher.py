@@ -31,6 +31,11 @@ def plain_ranking(encoder, crops, sentence):
     return [str(files[row]) for row in order], [scores[row] for row in order]
 
 
+def test_a_negative_number_of_workers_is_refused_by_its_name(crops):
+    with pytest.raises(ValueError, match='num_workers must be at least 0, got -1'):
+        Searcher(PixelEncoder()).index(crops, num_workers=-1, progress=False)
+
+
 def test_answers_are_ranked_by_cosine(searcher, crops):
     results = searcher.search(SENTENCE, topk=12)
     files, scores = plain_ranking(searcher.encoder, crops, SENTENCE)

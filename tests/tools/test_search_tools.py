@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -59,6 +60,43 @@ def index(files, run, tmp_path):
 
 def found(run, index, *arguments):
     return json.loads(run('search.py', 'query', index, *arguments, '--json'))
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--device', 'banana'], r'search\.py: device banana is none that torch knows\. Take cpu'),
+        (['--device', 'cuda:77'], r'search\.py: device cuda:77 is not there: torch finds \d+ GPUs'),
+        (
+            ['--index-options', 'nope=3'],
+            r"search\.py: The index ExactIndex has no argument 'nope'; known are chunk_size",
+        ),
+        (['--index-options', 'chunk_size=0'], r'search\.py: chunk_size must be at least 1, got 0'),
+        (['--checkpoint', '{crops}/cam0/p0_t0.png'], r'search\.py: \S+p0_t0\.png cannot be read as a checkpoint'),
+        (['--checkpoint', '{other}'], r'search\.py: \S+other\.pth does not fit'),
+    ],
+)
+def test_a_wrong_option_is_no_fault_of_the_gallery(run, index, files, tmp_path, words, message):
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'other.pth')
+    words = [word.format(crops=files[0], other=tmp_path / 'other.pth') for word in words]
+    told = run('search.py', 'query', index, SENTENCES[0], *words, expected=2)
+    assert re.match(message, told), told
+    assert 'index.json' not in told
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--index', 'Nope'], r"There is no index 'Nope'; known are .*ExactIndex, FaissFlat"),
+        (['--index', 'ExactIndex', '--index-options', 'nope=3'], "ExactIndex has no argument 'nope'"),
+        (['--workers', '-1'], r'"-1" for "?--workers'),
+    ],
+)
+def test_wrong_options_of_an_index_are_told_with_what_there_is(run, files, tmp_path, words, message):
+    crops, config, checkpoint = files
+    model = ['--config', config, '--checkpoint', checkpoint]
+    told = run('search.py', 'index', crops, *model, '--out', tmp_path / 'new', *words, expected=2)
+    assert re.search(message, told), told
 
 
 def test_index_and_query(run, index, tmp_path):

@@ -16,8 +16,9 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmtbps.core.arguments import checked
+from mmtbps.core.build_limit import limited_building
 from mmtbps.core.checkpoint import dataset_meta_of, load_checkpoint_file
-from mmtbps.core.devices import default_device
+from mmtbps.core.devices import named_device
 from mmtbps.data_configs import ConfigReader, config_to_data, modules_of
 from mmtbps.datasets.joining import leaf_configs
 from mmtbps.datasets.tokenizers import Tokenizer
@@ -98,14 +99,14 @@ class PipelineLoader:
             OSError: If the file cannot be read.
             ValueError: If a transform fails or the pipeline gives no image.
         """
-        transforms = self.transforms
+        transforms = list(enumerate(self.transforms))
         results: dict[str, Any] = dict(tokenizer=self.tokenizer, captions=[])
         if isinstance(image, np.ndarray):
-            transforms = [transform for transform in transforms if not isinstance(transform, LoadImageFromFile)]
+            transforms = [entry for entry in transforms if not isinstance(entry[1], LoadImageFromFile)]
             results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
         else:
             results['img_path'] = str(image)
-        for number, transform in enumerate(transforms):
+        for number, transform in transforms:
             try:
                 results = transform(results)
             except (OSError, MemoryError):
@@ -133,20 +134,21 @@ class ModelEncoder(Encoder):
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
         TypeError: If the config holds something beside types that JSON has no word for.
-        ValueError: If the config lacks a test set, or the checkpoint does not fit the model's encoders.
+        ValueError: If the config lacks a test set, the checkpoint does not fit the model's encoders, or there is no
+            such device.
     """
 
     @checked()
     def __init__(
         self, config: Config | str | Path, checkpoint: str | Path, device: str | torch.device | None = None
     ) -> None:
+        self.device = named_device(device)
         stored = load_checkpoint_file(checkpoint)
         meta = dataset_meta_of(stored, checkpoint)
         cfg = resolve_data_sizes(copy.deepcopy(config) if isinstance(config, Config) else read_config(config), meta)
         dataset = _evaluation_set(cfg)
         tokenizer = dict(dataset.get('tokenizer') or dict(type='WordTokenizer'))
         self.checkpoint = Path(checkpoint).absolute()
-        self.device = default_device() if device is None else torch.device(device)
         self._configs, self._modules = _as_data(cfg, tokenizer, dataset.pipeline)
         self.tokenizer: Tokenizer = TOKENIZER.build(tokenizer)
         self.data_set = str(meta.get('dataset') or '')
@@ -189,7 +191,8 @@ class ModelEncoder(Encoder):
         if missing or not isinstance(description['model'], Mapping) or not isinstance(description['pipeline'], list):
             raise ValueError(f'{reader.source}: encoder lacks {missing or "the config of a model"}. Index again.')
         model, tokenizer, pipeline = (
-            reader.read(description[name], registry, f'encoder.{name}') for name, registry in registries.items()
+            reader.read(description[name], registry, f'encoder.{name}', sizes=name == 'model')
+            for name, registry in registries.items()
         )
         dataset = dict(tokenizer=tokenizer, pipeline=pipeline)
         config = dict(
@@ -198,7 +201,10 @@ class ModelEncoder(Encoder):
             model=model,
             test_dataloader=dict(dataset=dataset),
         )
-        return cls(Config(config), str(description['checkpoint']), device)
+        checkpoint = Path(str(description['checkpoint']))
+        size = checkpoint.stat().st_size if checkpoint.is_file() else 0  # one that is missing is told below
+        with limited_building(f'{reader.source}: encoder.model', str(checkpoint), size):
+            return cls(Config(config), checkpoint, device)
 
     @property
     def modules(self) -> list[str]:

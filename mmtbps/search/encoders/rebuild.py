@@ -50,7 +50,8 @@ def rebuild_encoder(
         arguments['checkpoint'] = str(checkpoint)
     elif 'checkpoint' in arguments:
         arguments['checkpoint'] = _stored_weights(str(arguments['checkpoint']), source)
-    with reader.building(f'encoder {description["type"]}'):
+    own = [str(checkpoint)] * (checkpoint is not None) + [f'device {device}'] * (device is not None)
+    with reader.building(f'encoder {description["type"]}', own):
         return kind.rebuild(arguments, reader, device)
 
 
