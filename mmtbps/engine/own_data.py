@@ -139,8 +139,9 @@ def derive_numbers(cfg: Config) -> list[str]:
     """Fill ``train_dataloader.batch_size=None`` and ``train_cfg.max_epochs=None`` from the training set, in place.
 
     The batch is what the config is meant for (``auto_scale_lr.base_batch_size``), or as much of it as the data give:
-    all pairs, or with batches of P identities x K pairs all identities. The epochs make about 1,000 steps, which a
-    model for a few thousand crops needs, but not less than 5 and not more than 60 epochs.
+    all pairs, or with batches of P identities x K pairs all identities; K is 1 where each identity has one pair.
+    The epochs make about 1,000 steps, which a model for a few thousand crops needs, but not less than 5 and not more
+    than 60 epochs.
 
     Args:
         cfg: A complete config whose data sets are decided.
@@ -182,6 +183,8 @@ def _fill_batch(cfg: Config, pairs: int, persons: int) -> str:
         size = min(meant, pairs // processes)
         told = f'batches of {size}'
     else:
+        if pairs == persons:  # a second pair of a person would be the first one again
+            each = sampler.num_instances = 1
         identities = min(max(1, meant // each), persons // processes)
         size = sampler.batch_size = identities * each
         told = f'batches of {identities} persons x {each} pairs'
