@@ -55,7 +55,6 @@ TESTS = [
     'mypy',
     'import-linter',
     'grimp',
-    'pyyaml',
     'tensorboard',
     'timm',
     # Drives the browser that tests the web page.
@@ -88,6 +87,7 @@ setup(
         'opencv-python',
         'packaging',
         'pillow',
+        'pyyaml',
         'safetensors',
         'scipy',
         'terminaltables',

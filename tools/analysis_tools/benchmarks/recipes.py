@@ -62,8 +62,9 @@ def build(leaf: str, args: argparse.Namespace) -> torch.nn.Module:
     return MODELS.build(model).to(args.device).train()
 
 
-def random_batch(size: tuple[int, int], args: argparse.Namespace) -> dict[str, Any]:
+def random_batch(model: torch.nn.Module, args: argparse.Namespace) -> dict[str, Any]:
     """A batch with all views that heads may need."""
+    size = model.image_stream.backbone.image_size
     count, tokenizer = args.batch_size, CLIPTokenizer()
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(12, 41, (count,), generator=generator)
@@ -78,7 +79,9 @@ def random_batch(size: tuple[int, int], args: argparse.Namespace) -> dict[str, A
         name: dict(images=image) for name, image in zip(('second', 'strong_1', 'strong_2'), images[1:], strict=True)
     }
     tokens = tokens.to(args.device)
-    views['masked'] = dict(tokens=tokens, lengths=lengths, labels=labels.to(args.device))
+    in_place = any(getattr(head, 'caption_is_masked', False) for head in model.heads.values())
+    words = {} if in_place else dict(tokens=tokens, lengths=lengths)
+    views['masked'] = dict(words, labels=labels.to(args.device))
     samples = [DataSample() for _ in range(count)]
     for place, sample in enumerate(samples):
         sample.set_field(place // 2, 'person_id')
@@ -108,7 +111,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     steps = {}
     for leaf in LEAVES:
         model = build(leaf, args)
-        steps[leaf.split('/')[1]] = make_step(model, random_batch(model.image_stream.backbone.image_size, args))
+        steps[leaf.split('/')[1]] = make_step(model, random_batch(model, args))
     seconds = time_in_turn(steps, args.repeats)
     plain = seconds[LEAVES[0].split('/')[1]]
     return {
