@@ -123,7 +123,7 @@ class TBPSDataset(BaseDataset):
         self.tokenizer = TOKENIZER.build(dict(tokenizer)) if isinstance(tokenizer, Mapping) else tokenizer
         self._rng = ItemRNG()
         self._person_ids: np.ndarray | None = None
-        self._back_translations: dict[tuple[str, str], str] = {}
+        self._back_translations: dict[tuple[str, str], dict[str, str]] = {}  # by image and caption
         self._rejected: list[str] | None = None
         super().__init__(
             ann_file=ann_file,
@@ -175,7 +175,8 @@ class TBPSDataset(BaseDataset):
                 self.reject(f'{where}: {error}', error)
                 continue
             translations = annotation.back_translations(entry.captions, record.get(self.back_translation_key))
-            self._back_translations |= {(entry.img_path, caption): text for caption, text in translations.items()}
+            for caption, text in translations.items():
+                self._back_translations[_with_slashes(entry.img_path), caption] = dict(back_translation=text)
             yield entry
 
     @property
@@ -299,15 +300,9 @@ class TBPSDataset(BaseDataset):
         }
         if self.test_mode:
             return [dict(item, captions=image.captions)]
-        translations = self._back_translations
+        path = _with_slashes(image.img_path)
         return [
-            dict(item, caption=caption)
-            | (
-                {'back_translation': translations[image.img_path, caption]}
-                if (image.img_path, caption) in translations
-                else {}
-            )
-            for caption in image.captions
+            dict(item, caption=caption) | self._back_translations.get((path, caption), {}) for caption in image.captions
         ]
 
     def prepare_data(self, idx: int) -> Any:
@@ -404,3 +399,8 @@ class TBPSDataset(BaseDataset):
             words: ``metainfo['vocabulary']`` of the training set.
         """
         self.tokenizer.set_vocabulary(words)
+
+
+def _with_slashes(path: str) -> str:
+    """A path as it is known before and after those of Windows are read."""
+    return path.replace('\\', '/')

@@ -27,7 +27,7 @@ def find_resumable(work_dir: str | os.PathLike) -> tuple[Path | None, str]:
     """
     folder = Path(work_dir)
     pointer = _read_pointer(folder)
-    named = Path(pointer or 'nothing')
+    named = Path(pointer or '')
     of_another = named.is_file() and _is_another_run(named.parent, folder)
     elsewhere = named.parent if named.is_file() and not of_another else folder
     candidates = {path.absolute(): path for place in (elsewhere, folder) for path in sorted(place.glob('*.pth'))}

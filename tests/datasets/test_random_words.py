@@ -112,6 +112,16 @@ def test_back_translations_come_from_the_annotation(tmp_path):
     assert repr(always) == 'BackTranslate(prob=1.0)'
 
 
+def test_back_translations_of_images_that_windows_names(tmp_path):
+    record = dict(file_path='cam\\1.jpg', id=1, split='train', captions=['a coat'], captions_bt=['one coat'])
+    (tmp_path / 'reid_raw.json').write_text(json.dumps([record]))
+    (tmp_path / 'imgs/cam').mkdir(parents=True)
+    (tmp_path / 'imgs/cam/1.jpg').touch()
+    (item,) = CUHKPEDES(data_root=str(tmp_path), check_images=False)
+    assert item['img_path'].endswith('cam/1.jpg')
+    assert item['back_translation'] == 'one coat'
+
+
 def test_translations_that_do_not_fit_are_left_out(tmp_path):
     record = dict(file_path='1.jpg', id=1, split='train', captions=['a coat', 'a bag'], captions_bt='short')
     (tmp_path / 'reid_raw.json').write_text(json.dumps([record]))

@@ -25,4 +25,6 @@ def reduce_rows(rows: Tensor, reduction: str) -> Tensor:
     """
     if reduction not in ('mean', 'none'):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
-    return getattr(rows, mean_of(rows))() if reduction == 'mean' else rows
+    if reduction == 'none':
+        return rows
+    return rows.mean() if len(rows) else rows.sum()
