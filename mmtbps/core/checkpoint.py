@@ -219,6 +219,8 @@ def _holds_weights(value: Any) -> bool:
 def reason_of(error: BaseException) -> str:
     """First sentence of the error that others were raised from; torch's own then advises to load unsafely.
 
+    Of several lines, such as torch's on wrong arguments, it is in the first.
+
     Args:
         error: What a reader of files has raised.
 
@@ -227,4 +229,5 @@ def reason_of(error: BaseException) -> str:
     """
     while earlier := error.__cause__ or (error.__context__ if error.__suppress_context__ else None):
         error = earlier
-    return str(error).partition('. ')[0].rstrip('.') or type(error).__name__
+    first = str(error).strip().partition('\n')[0]
+    return first.partition('. ')[0].rstrip('.:') or type(error).__name__

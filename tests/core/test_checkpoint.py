@@ -11,7 +11,7 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from mmtbps.core.checkpoint import load_checkpoint_file, unwrap_weights, weights_key
+from mmtbps.core.checkpoint import load_checkpoint_file, reason_of, unwrap_weights, weights_key
 from mmtbps.core.files import AtomicLocalBackend, write_atomically
 
 
@@ -173,3 +173,11 @@ def test_a_part_that_is_marked_as_a_folder_is_not_read_as_nothing(tmp_path):
     (tmp_path / 'b.pth').write_bytes(content)
     with pytest.raises(ValueError, match=r'b\.pth cannot be read .* checksum of its part .*data/0 is wrong'):
         load_checkpoint_file(tmp_path / 'b.pth')
+
+
+def test_a_reason_of_several_lines_is_its_first():
+    with pytest.raises(TypeError) as error:
+        torch.zeros(1).set_(torch.zeros(1).untyped_storage(), 0, 1, (1, 1))
+    assert '\n' in str(error.value)
+    assert '\n' not in reason_of(error.value)
+    assert reason_of(error.value).startswith('set_() received an invalid combination of arguments')
